@@ -1,0 +1,1 @@
+"""Everything Tenant Closure knows, importable without a host."""

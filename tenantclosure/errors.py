@@ -1,0 +1,80 @@
+"""The error family: names say who failed and what a caller can do.
+
+```text
+ClosureError
+ ├── SettingsError        a setting is missing or contradicts another; nothing starts
+ ├── RequestRefused       a request breaks a rule; carries the field and the remedy (HTTP 4xx, exit code 2)
+ ├── RailBroken           a safety rail stopped a write; never retried
+ ├── ListingIncomplete    a listing did not reach its end; never treated as empty
+ ├── RecordConflict       somebody else wrote first (ETag or append position); read again
+ ├── RecordMissing        a record that must be there is not
+ └── ServiceTrouble       Microsoft or storage did not answer usefully; a later try may
+      └── Throttled       429 for the whole call; carries `retry_after` seconds
+```
+"""
+
+
+class ClosureError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class SettingsError(ClosureError, ValueError):
+    """A setting is missing or contradicts another; the text names the setting and the remedy."""
+
+
+class RequestRefused(ClosureError, ValueError):
+    """A request that must not start. `field` is its JSON path, `remedy` one sentence that says what to do.
+
+    `status` is the HTTP status of the problem document (RFC 9457), `kind` the last part of its `type`; `extra` holds
+    further members of it (JSON values).
+    """
+
+    def __init__(
+        self,
+        field: str,
+        detail: str,
+        remedy: str,
+        *,
+        status: int = 400,
+        kind: str = "invalid-request",
+        extra: dict | None = None,
+    ) -> None:
+        super().__init__(f"{field}: {detail} {remedy}".strip())
+        self.field, self.detail, self.remedy, self.status, self.kind = field, detail, remedy, status, kind
+        self.extra = extra or {}
+
+
+class RailBroken(ClosureError):
+    """A safety rail stopped a write. `rail` is its name from `tenantclosure.names.Rail`."""
+
+    def __init__(self, rail: str, detail: str) -> None:
+        super().__init__(f"{rail}: {detail}")
+        self.rail, self.detail = rail, detail
+
+
+class ListingIncomplete(ClosureError):
+    """A listing broke off before its last page. `family` names it, `seen` is how many items came before."""
+
+    def __init__(self, family: str, seen: int, detail: str) -> None:
+        super().__init__(f"{family}: the listing broke off after {seen} items: {detail}")
+        self.family, self.seen, self.detail = family, seen, detail
+
+
+class RecordConflict(ClosureError):
+    """Another writer came first; the caller reads again and decides anew."""
+
+
+class RecordMissing(ClosureError, LookupError):
+    """A record that must exist does not."""
+
+
+class ServiceTrouble(ClosureError):
+    """A call failed in a way that a later try may cure (5xx, connection lost, unreadable answer)."""
+
+
+class Throttled(ServiceTrouble):
+    """The whole call was throttled. `retry_after` is in seconds, as the service said or our own backoff."""
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

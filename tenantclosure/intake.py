@@ -1,0 +1,96 @@
+"""Admission of a closure request: every check that must pass before anything is started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantclosure.errors import ListingIncomplete, RailBroken, RequestRefused, ServiceTrouble
+from tenantclosure.model.people import Person
+from tenantclosure.model.request import ClosureRequest, parse_request
+from tenantclosure.names import Rail
+from tenantclosure.policy import rails
+from tenantclosure.policy.approvers import GATES, check_separation, gate_terms
+from tenantclosure.ports import Directory
+from tenantclosure.wiring import Parts
+
+_FIELDS = {
+    Rail.ALLOW_LIST: ("tenantId", "Ask the deployment's owner to add it to CLOSURE_ALLOWED_TENANTS.", 403),
+    Rail.HOME_TENANT: ("tenantId", "A hosting tenant can't be closed by what it hosts.", 403),
+    Rail.TENANT_PIN: ("domain", "Give the id and a verified domain of one and the same tenant.", 400),
+    Rail.KEEPER: ("keeper", "Name an enabled, cloud-only member who is an active Global Administrator.", 400),
+}
+
+
+async def admit(document: object, requester: Person | None, parts: Parts) -> dict[str, Any]:
+    """Validate a request, check it against policy and tenant, and open its closure. Returns the closure's row.
+
+    `requester` None means the request came over the queue: then its `requestedBy` is a claim and one approver more is
+    needed. Only reads the tenant. Raises RequestRefused, ServiceTrouble, and RecordConflict never.
+    """
+    request = parse_request(document)
+    claimed = requester is None
+    if claimed and request.requested_by is None:
+        raise RequestRefused("requestedBy", "A request over the queue must say who asks.", "Add requestedBy.")
+    if not claimed and request.requested_by is not None:
+        raise RequestRefused(
+            "requestedBy", "The requester is the signed-in person.", "Remove requestedBy; it is for the queue only."
+        )
+    upn = requester.upn if requester is not None else str(request.requested_by)
+    if requester is not None and requester.tenant_id.lower() == request.tenant_id:
+        raise RequestRefused(
+            "requestedBy",
+            "The requester lives in the tenant that is to be closed.",
+            "Let someone of another tenant file the request.",
+            status=403,
+            kind="requester-in-target",
+        )
+    terms = {str(gate): gate_terms(request, parts.policy, gate, claimed=claimed) for gate in GATES}
+    check_separation(request, upn, frozenset({request.domain}))
+    try:
+        rails.check_target(request.tenant_id, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
+        domains = await _check_tenant(request, parts.directory(request.tenant_id))
+    except RailBroken as broken:
+        field, remedy, status = _FIELDS[Rail(broken.rail)]
+        raise RequestRefused(field, broken.detail, remedy, status=status, kind=broken.rail) from None
+    except ListingIncomplete as broken:
+        raise ServiceTrouble(str(broken)) from None
+    check_separation(request, upn, domains)
+    who = (
+        {**requester.to_dict(), "key": requester.key}
+        if requester is not None
+        else {"tenantId": "", "objectId": "", "upn": upn, "name": "", "key": None}
+    )
+    return await parts.ledger.open_closure(
+        request.to_dict(), who, claimed=claimed, terms=terms, day_seconds=parts.settings.day_seconds
+    )
+
+
+async def _check_tenant(request: ClosureRequest, directory: Directory) -> frozenset[str]:
+    """Pin, permissions, keeper and keep rules on the live tenant; returns its verified domains."""
+    token = await directory.identity()
+    organization = await directory.organization()
+    rails.check_pin(request.tenant_id, token, organization, request.domain)
+    if organization.tenant_type not in ("", "AAD"):
+        raise RequestRefused(
+            "tenantId",
+            f"The tenant is of the type {organization.tenant_type}; only workforce tenants can be closed.",
+            "Close External ID and B2C tenants in the Azure portal.",
+            kind="tenant-type",
+        )
+    missing = rails.missing_permissions(token)
+    if missing:
+        raise RequestRefused(
+            "tenantId",
+            f"Our application lacks {', '.join(missing)} in the tenant.",
+            "Let a Global Administrator of the tenant consent to it.",
+            status=403,
+            kind="permissions-missing",
+        )
+    administrators = await directory.global_administrators()
+    rails.check_keeper(await directory.find_user(request.keeper), administrators)
+    for index, rule in enumerate(request.keep):
+        if await directory.find_user(rule) is None:
+            raise RequestRefused(
+                f"keep.{index}", f"{rule} matches no user of the tenant.", "Correct the rule or remove it.", kind="keep-rule"
+            )
+    return frozenset(name.lower() for name in organization.verified_domains)

@@ -1,0 +1,1 @@
+"""What we talk about: frozen dataclasses and the request's schema; pure, no I/O."""

@@ -1,0 +1,260 @@
+"""Every name that two places must agree on: phases, gates, families, activities, events, ids, record keys."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+SCHEMA = 1
+"""Version of the JSON that crosses durable boundaries and lies in Records."""
+
+
+class Phase(StrEnum):
+    """The phases of a closure in their order (design/product.md, "The order of a closure")."""
+
+    PREFLIGHT = "preflight"
+    SURVEY = "survey"
+    GATE_PLAN = "gate-plan"
+    FREEZE = "freeze"
+    SYNC_OFF = "sync-off"
+    PURCHASES = "self-service-purchases"
+    QUIET = "quiet-period"
+    USERS = "delete-users"
+    CANCEL = "cancel-subscriptions"
+    DELETE_SUBSCRIPTIONS = "delete-subscriptions"
+    MFA_OFF = "mfa-off"
+    APPLICATIONS = "applications"
+    READINESS = "readiness"
+    GATE_DELETE = "gate-delete-tenant"
+    DELETE_TENANT = "delete-tenant"
+    REPORT = "report"
+
+
+class Gate(StrEnum):
+    """Points where people decide."""
+
+    PLAN = "plan"
+    GO_ON = "go-on"
+    DELETE_TENANT = "delete-tenant"
+
+
+class Family(StrEnum):
+    """Kinds of things a survey lists. The first five are removed; the others are read for snapshot and blockers."""
+
+    USERS = "users"
+    DOMAINS = "domains"
+    SUBSCRIPTIONS = "subscriptions"
+    APPLICATIONS = "applications"
+    SERVICE_PRINCIPALS = "service-principals"
+    GROUPS = "groups"
+    DEVICES = "devices"
+    ACCESS_POLICIES = "access-policies"
+    LICENCES = "licences"
+
+
+SHARDED_FAMILIES = (Family.USERS, Family.DOMAINS, Family.APPLICATIONS, Family.SERVICE_PRINCIPALS)
+"""Families that Graph deletes, in shards of batches."""
+REMOVED_FAMILIES = (*SHARDED_FAMILIES, Family.SUBSCRIPTIONS)
+"""Every family of a plan."""
+
+
+class Status(StrEnum):
+    """`status` of a closure on the API."""
+
+    PLANNING = "planning"
+    WAITING_APPROVAL = "waiting-approval"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Result(StrEnum):
+    """`result` of an ended closure."""
+
+    CLOSED = "closed"
+    BLOCKED = "blocked"
+    KEPT = "kept"
+    VETOED = "vetoed"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+class Control(StrEnum):
+    """What an operator asked of a live closure; read before each wave."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    ABORT = "abort"
+
+
+class Outcome(StrEnum):
+    """What happened to one item."""
+
+    REMOVED = "removed"
+    ABSENT = "absent"
+    KEPT = "kept"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Decision(StrEnum):
+    """What a person can say at a gate."""
+
+    APPROVE = "approve"
+    VETO = "veto"
+    REVOKE = "revoke"
+
+
+class Rail(StrEnum):
+    """Separate safety checks; each has a test that tries to get past it."""
+
+    ALLOW_LIST = "allow-list"
+    HOME_TENANT = "home-tenant"
+    TENANT_PIN = "tenant-pin"
+    DIGEST = "plan-digest"
+    SHARD_HASH = "shard-hash"
+    APPROVAL = "approval"
+    KEEPER = "keeper"
+    OWN_IDENTITY = "own-identity"
+    FENCE = "fence"
+
+
+class TaskKind(StrEnum):
+    """Manual tasks: what a person has to do because no API can."""
+
+    TURN_OFF_SYNC = "turn-off-sync"
+    CANCEL_SUBSCRIPTION = "cancel-subscription"
+    DELETE_SUBSCRIPTION = "delete-subscription"
+    TAKE_CONTROL = "take-control"
+    DELETE_FREE_PRODUCT = "delete-free-product"
+    TURN_OFF_RENEWAL = "turn-off-recurring-billing"
+    DELETE_AZURE = "delete-azure-subscription"
+    ASK_PARTNER = "ask-partner"
+    ASK_SUPPORT = "ask-support"
+    REMOVE_APPLICATION = "remove-application"
+    DELETE_TENANT = "delete-tenant"
+
+
+class Word(StrEnum):
+    """Audit words: subject:action. Free text never stands in their place."""
+
+    CLOSURE_REQUESTED = "closure:requested"
+    CLOSURE_STARTED = "closure:started"
+    CLOSURE_PAUSED = "closure:paused"
+    CLOSURE_UNPAUSED = "closure:unpaused"
+    CLOSURE_ABORTED = "closure:aborted"
+    CLOSURE_RESUMED = "closure:resumed"
+    CLOSURE_ENDED = "closure:ended"
+    PLAN_FROZEN = "plan:frozen"
+    PLAN_DRIFTED = "plan:drifted"
+    GATE_OPENED = "gate:opened"
+    GATE_DECIDED = "gate:decided"
+    GATE_CLOSED = "gate:closed"
+    PHASE_STARTED = "phase:started"
+    PHASE_ENDED = "phase:ended"
+    SHARD_DONE = "shard:done"
+    WRITE_MADE = "write:made"
+    TASK_OPENED = "task:opened"
+    TASK_REPORTED = "task:reported-done"
+    TASK_PROVEN = "task:proven"
+    RAIL_BROKEN = "rail:broken"
+    BLOCKER_SEEN = "blocker:seen"
+    REPORT_WRITTEN = "report:written"
+
+
+# Orchestrators -------------------------------------------------------------------------------------------------------
+CLOSE_TENANT = "close_tenant"
+AWAIT_GATE = "await_gate"
+RUN_PHASE = "run_phase"
+RUN_LANE = "run_lane"
+END_SUBSCRIPTION = "end_subscription"
+AWAIT_MANUAL_TASK = "await_manual_task"
+
+
+class Activity(StrEnum):
+    """Names of the activities; a test compares them with what `activities` exports."""
+
+    READ_PROGRESS = "read_progress"
+    BEGIN_PHASE = "begin_phase"
+    END_PHASE = "end_phase"
+    CHECK_CONTROL = "check_control"
+    REPLAN = "replan"
+    END_CLOSURE = "end_closure"
+    CHECK_PREFLIGHT = "check_preflight"
+    SURVEY_FAMILY = "survey_family"
+    FREEZE_PLAN = "freeze_plan"
+    OPEN_GATE = "open_gate"
+    JUDGE_GATE = "judge_gate"
+    FREEZE_SIGN_UPS = "freeze_sign_ups"
+    UNDO_FREEZE = "undo_freeze"
+    TURN_OFF_SYNC = "turn_off_sync"
+    OPEN_WAVE = "open_wave"
+    WORK_SHARD = "work_shard"
+    CONFIRM_WAVE = "confirm_wave"
+    LIST_SUBSCRIPTIONS = "list_subscriptions"
+    ADVANCE_SUBSCRIPTION = "advance_subscription"
+    TURN_OFF_MFA = "turn_off_mfa"
+    DISABLE_REFUSED = "disable_refused"
+    CHECK_READINESS = "check_readiness"
+    OPEN_TASK = "open_task"
+    PROBE_TASK = "probe_task"
+    HAND_OVER = "hand_over"
+    WRITE_REPORT = "write_report"
+
+
+# Events (they only wake; what was decided is read from Records) -------------------------------------------------------
+WAKE = "wake"
+
+# Queues ---------------------------------------------------------------------------------------------------------------
+REQUEST_QUEUE = "closure-requests"
+POISON_QUEUE = "closure-requests-poison"
+
+# Storage --------------------------------------------------------------------------------------------------------------
+CONTAINER = "closures"
+TABLE = "closures"
+
+
+def closure_id(tenant_id: str, number: int) -> str:
+    """Id of a tenant's n-th closure."""
+    return f"{tenant_id}-{number}"
+
+
+def tenant_of(closure: str) -> str:
+    """Tenant id inside a closure id (the first 36 characters, a GUID)."""
+    return closure[:36]
+
+
+def instance_id(closure: str, epoch: int) -> str:
+    """Durable instance of one run of a closure. The epoch grows at each restart, so an older run is told apart."""
+    return f"{closure}-e{epoch}"
+
+
+def manifest_path(closure: str, serial: int) -> str:
+    """Blob of a plan's manifest."""
+    return f"{closure}/plan-{serial}/manifest.json"
+
+
+def shard_path(closure: str, serial: int, family: str, shard: int) -> str:
+    """Blob of one shard of a plan's listing (NDJSON)."""
+    return f"{closure}/plan-{serial}/{family}/{shard:05d}.ndjson"
+
+
+def listing_path(closure: str, serial: int, family: str) -> str:
+    """Blob of a family's whole listing as surveyed (NDJSON): the snapshot."""
+    return f"{closure}/snapshot-{serial}/{family}.ndjson"
+
+
+def evidence_path(closure: str, serial: int, family: str, operation: str, shard: int) -> str:
+    """Append blob with the outcomes of one shard (NDJSON)."""
+    return f"{closure}/evidence-{serial}/{family}-{operation}/{shard:05d}.ndjson"
+
+
+def audit_path(closure: str) -> str:
+    """Append blob with the hash-chained audit lines."""
+    return f"{closure}/audit.ndjson"
+
+
+def report_path(closure: str, form: str) -> str:
+    """Blob of the final report; `form` is html, json or csv."""
+    return f"{closure}/report/report.{form}"

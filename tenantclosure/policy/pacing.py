@@ -1,0 +1,62 @@
+"""How fast we write: a token bucket per lane, carried as plain numbers from one activity to the next.
+
+Microsoft's write quota is a bucket of 3,000 that refills with 20 a second, per application and tenant (tenant-facts D).
+A lane's share is the limit divided by the live lanes, so the limit holds whatever the scale-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Tokens at a moment; `rate` tokens a second flow in, at most `burst` stay."""
+
+    rate: float
+    burst: float
+    tokens: float
+    at: datetime
+
+    def refilled(self, now: datetime) -> Bucket:
+        """The bucket as it is now; a clock that went back adds nothing."""
+        passed = max(0.0, (now - self.at).total_seconds())
+        return Bucket(self.rate, self.burst, min(self.burst, self.tokens + passed * self.rate), now)
+
+    def take(self, count: int, now: datetime) -> Bucket:
+        """Take tokens; what is missing becomes a debt that later writes wait for."""
+        full = self.refilled(now)
+        return Bucket(full.rate, full.burst, full.tokens - count, now)
+
+    def wait_for(self, count: int, now: datetime) -> float:
+        """Seconds until `count` tokens (or a full bucket, if that is less) are there."""
+        lacking = min(float(count), self.burst) - self.refilled(now).tokens
+        return max(0.0, lacking / self.rate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it crosses a durable boundary."""
+        return {"rate": self.rate, "burst": self.burst, "tokens": self.tokens, "at": self.at.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Bucket:
+        """Read what `to_dict` wrote."""
+        return cls(data["rate"], data["burst"], data["tokens"], datetime.fromisoformat(data["at"]))
+
+
+def tokens_left(burst: float, rate: float, writes: int, first_write: datetime | None, now: datetime) -> float:
+    """Tokens the service's bucket holds at least, after `writes` writes since `first_write`.
+
+    Used when a closure goes on after a stop, so that a full bucket is not assumed again.
+    """
+    if first_write is None:
+        return burst
+    passed = max(0.0, (now - first_write).total_seconds())
+    return max(0.0, min(burst, burst + rate * passed - writes))
+
+
+def share(tokens: float, rate: float, burst: float, lanes: int, now: datetime) -> Bucket:
+    """One lane's part of the whole limit."""
+    return Bucket(rate / lanes, max(1.0, burst / lanes), tokens / lanes, now)

@@ -1,0 +1,247 @@
+"""What the closure needs from the world, as small Protocols; gateways implement them, tests may too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from tenantclosure.model.inventory import Answer, Item, Organization, TokenIdentity
+
+JSON = dict[str, Any]
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Real UTC time, the rehearsal's length of a day, and waiting inside an activity."""
+
+    def now(self) -> datetime:
+        """Aware UTC now."""
+        ...
+
+    def days(self, days: float) -> float:
+        """Seconds that stand for so many of Microsoft's days (`CLOSURE_DAY_SECONDS`)."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait inside an activity; only for waits under a minute."""
+        ...
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """One tenant's directory in Microsoft Graph; bound to the tenant to be closed."""
+
+    async def identity(self) -> TokenIdentity:
+        """What the token says: tenant, application, permissions. Raises ServiceTrouble."""
+        ...
+
+    async def organization(self) -> Organization:
+        """`GET /organization`; exactly one row, otherwise ListingIncomplete."""
+        ...
+
+    async def find_user(self, id_or_upn: str) -> Item | None:
+        """One user by id or UPN with the same facts as in listings; None when Graph says 404."""
+        ...
+
+    async def global_administrators(self) -> frozenset[str]:
+        """Object ids of active members of Global Administrator (direct members)."""
+        ...
+
+    async def role_holders(self) -> Mapping[str, tuple[str, ...]]:
+        """Principal id -> role definition ids of every active role assignment."""
+        ...
+
+    async def own_service_principal(self) -> Item | None:
+        """Our application's service principal in the tenant; facts as in listings."""
+        ...
+
+    def pages(self, family: str) -> AsyncIterator[list[Item]]:
+        """Every page of a family's listing in order. Raises ListingIncomplete on any break: no partial end is silent."""
+        ...
+
+    async def count(self, family: str) -> int | None:
+        """Graph's own `$count` of the family, or None where it offers none."""
+        ...
+
+    async def delete_many(self, family: str, ids: Sequence[str]) -> list[Answer]:
+        """DELETE up to 20 objects in one `$batch`; one answer per id, in the ids' order.
+
+        Raises Throttled or ServiceTrouble when the outer call failed; then no item has an answer.
+        """
+        ...
+
+    async def states_of(self, family: str, ids: Sequence[str]) -> dict[str, str]:
+        """`present`, `deleted` (in the recycle bin) or `gone` for up to 20 ids, by point reads in one `$batch`."""
+        ...
+
+    async def block_sign_in(self, ids: Sequence[str]) -> list[Answer]:
+        """Disable up to 10 users and revoke their sessions (two writes each, one `$batch`)."""
+        ...
+
+    async def disable_service_principals(self, ids: Sequence[str]) -> list[Answer]:
+        """PATCH accountEnabled=false for up to 20 service principals in one `$batch`."""
+        ...
+
+    async def turn_off_sync(self) -> Answer:
+        """PATCH organization onPremisesSyncEnabled=false; 403 and 400 are answers, not errors."""
+        ...
+
+    async def mfa_states(self, ids: Sequence[str]) -> dict[str, str]:
+        """Per-user MFA state of up to 20 users (beta): enabled, enforced, disabled, or unknown."""
+        ...
+
+    async def turn_off_mfa(self, ids: Sequence[str]) -> list[Answer]:
+        """PATCH perUserMfaState=disabled for up to 20 users (beta) in one `$batch`."""
+        ...
+
+    async def sign_up_policy(self) -> JSON:
+        """The parts of authorizationPolicy that the freeze changes, as Graph returns them."""
+        ...
+
+    async def set_sign_up_policy(self, policy: JSON) -> Answer:
+        """PATCH authorizationPolicy with these members."""
+        ...
+
+    async def security_defaults(self) -> bool | None:
+        """Whether security defaults are on; None when it can't be read."""
+        ...
+
+
+@runtime_checkable
+class Billing(Protocol):
+    """Azure Resource Manager: Azure subscriptions and Microsoft Customer Agreement billing."""
+
+    async def azure_subscriptions(self) -> list[Item]:
+        """Azure subscriptions of this tenant. facts: state, tenantId, quotaId."""
+        ...
+
+    async def azure_state(self, subscription_id: str) -> str:
+        """State word of one Azure subscription; `Deleted` when 404."""
+        ...
+
+    async def cancel_azure(self, subscription_id: str) -> Answer:
+        """POST Microsoft.Subscription/cancel."""
+        ...
+
+    async def billing_subscriptions(self) -> list[Item]:
+        """Billing subscriptions that provision THIS tenant under agreements we may act on.
+
+        id = full ARM id; facts: name, status, autoRenew, termEndDate, cancellation (Allowed|NotAllowed),
+        cancellationAllowedEndDate, agreementType, operationStatus, tenantId. Rows of other tenants never leave here.
+        """
+        ...
+
+    async def billing_subscription(self, arm_id: str) -> Item | None:
+        """One such row afresh; None when 404."""
+        ...
+
+    async def cancel_billing(self, arm_id: str) -> Answer:
+        """DELETE billingSubscriptions (which cancels, MCA only); 202 and 204 are success."""
+        ...
+
+    async def stop_renewal(self, arm_id: str) -> Answer:
+        """PATCH autoRenew Off."""
+        ...
+
+
+@runtime_checkable
+class Partner(Protocol):
+    """Partner Center, with the partner's own credentials (CSP)."""
+
+    async def subscriptions(self) -> list[Item]:
+        """The customer's subscriptions. facts: status, autoRenewEnabled, cancellationAllowedUntilDate, commitmentEndDate."""
+        ...
+
+    async def subscription(self, subscription_id: str) -> Item | None:
+        """One afresh; None when 404."""
+        ...
+
+    async def cancel(self, subscription_id: str) -> Answer:
+        """GET, then PATCH the whole resource with status deleted."""
+        ...
+
+    async def stop_renewal(self, subscription_id: str) -> Answer:
+        """GET, then PATCH the whole resource with autoRenewEnabled false."""
+        ...
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """What anyone sees of a tenant without credentials."""
+
+    async def sighting(self) -> str:
+        """`alive`, `gone` or `unknown` from the OpenID configuration, uncached (tenant-facts B)."""
+        ...
+
+
+@runtime_checkable
+class Records(Protocol):
+    """Where the truth lies: documents with ETags, blobs, append blobs, the request queue.
+
+    Documents are addressed by (partition, key), hold one JSON object and carry an ETag. Every method raises
+    ServiceTrouble when storage does not answer.
+    """
+
+    async def prepare(self) -> None:
+        """Create container, table and queues if they are missing."""
+        ...
+
+    async def create(self, partition: str, key: str, doc: JSON) -> str:
+        """Insert a document; RecordConflict if the key exists. Returns the ETag."""
+        ...
+
+    async def read(self, partition: str, key: str) -> tuple[JSON, str] | None:
+        """A document with its ETag, or None."""
+        ...
+
+    async def replace(self, partition: str, key: str, doc: JSON, etag: str) -> str:
+        """Overwrite a document that still has this ETag; RecordConflict otherwise. Returns the new ETag."""
+        ...
+
+    async def put(self, partition: str, key: str, doc: JSON) -> None:
+        """Insert or overwrite without asking; only for documents with one writer."""
+        ...
+
+    async def remove(self, partition: str, key: str) -> None:
+        """Delete a document; nothing happens if it is not there."""
+        ...
+
+    def scan(self, partition: str | None = None, *, first: str = "", last: str = "") -> AsyncIterator[tuple[str, str, JSON]]:
+        """(partition, key, document) in key order; of all partitions when None; keys within [first, last]."""
+        ...
+
+    async def write_blob(self, path: str, data: bytes) -> None:
+        """Create or overwrite a blob."""
+        ...
+
+    async def read_blob(self, path: str) -> bytes:
+        """A whole blob; RecordMissing if it is not there."""
+        ...
+
+    def read_lines(self, path: str) -> AsyncIterator[bytes]:
+        """A blob's lines without their newline, streamed; RecordMissing if it is not there."""
+        ...
+
+    async def append(self, path: str, data: bytes, position: int) -> int:
+        """Append to an append blob that is exactly `position` bytes long (0 creates it); RecordConflict otherwise.
+
+        Returns the new length.
+        """
+        ...
+
+    async def length(self, path: str) -> int:
+        """Length of a blob in bytes; 0 if it is not there."""
+        ...
+
+    async def read_tail(self, path: str, size: int) -> bytes:
+        """The last `size` bytes of a blob (all of it if shorter; empty if it is not there)."""
+        ...
+
+    async def enqueue(self, queue: str, message: JSON) -> None:
+        """Put one message on a queue."""
+        ...
+
+    async def peek(self, queue: str, most: int = 32) -> list[JSON]:
+        """Look at messages without taking them: {"id", "insertedAt", "body"}."""
+        ...

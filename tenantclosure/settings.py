@@ -1,0 +1,178 @@
+"""Every setting, read once from the environment into one frozen object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing_extensions import Annotated
+
+from tenantclosure.errors import SettingsError
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+CLOUDS: dict[str, dict[str, str]] = {
+    "global": {
+        "graph": "https://graph.microsoft.com",
+        "login": "https://login.microsoftonline.com",
+        "arm": "https://management.azure.com",
+        "arm_scope": "https://management.azure.com/.default",
+        "partner": "https://api.partnercenter.microsoft.com",
+        "audience": "api://AzureADTokenExchange",
+        "portal": "https://entra.microsoft.com",
+        "admin": "https://admin.microsoft.com",
+        "azure_portal": "https://portal.azure.com",
+    },
+    "usgov": {
+        "graph": "https://graph.microsoft.us",
+        "login": "https://login.microsoftonline.us",
+        "arm": "https://management.usgovcloudapi.net",
+        "arm_scope": "https://management.core.usgovcloudapi.net/.default",
+        "partner": "https://api.partnercenter.microsoft.com",
+        "audience": "api://AzureADTokenExchangeUSGov",
+        "portal": "https://entra.microsoft.us",
+        "admin": "https://portal.office365.us",
+        "azure_portal": "https://portal.azure.us",
+    },
+    "usgov-dod": {
+        "graph": "https://dod-graph.microsoft.us",
+        "login": "https://login.microsoftonline.us",
+        "arm": "https://management.usgovcloudapi.net",
+        "arm_scope": "https://management.core.usgovcloudapi.net/.default",
+        "partner": "https://api.partnercenter.microsoft.com",
+        "audience": "api://AzureADTokenExchangeUSGov",
+        "portal": "https://entra.microsoft.us",
+        "admin": "https://portal.apps.mil",
+        "azure_portal": "https://portal.azure.us",
+    },
+    "china": {
+        "graph": "https://microsoftgraph.chinacloudapi.cn",
+        "login": "https://login.chinacloudapi.cn",
+        "arm": "https://management.chinacloudapi.cn",
+        "arm_scope": "https://management.chinacloudapi.cn/.default",
+        "partner": "https://partner.partnercenterapi.microsoftonline.cn",
+        "audience": "api://AzureADTokenExchangeChina",
+        "portal": "https://entra.microsoftonline.cn",
+        "admin": "https://portal.partner.microsoftonline.cn",
+        "azure_portal": "https://portal.azure.cn",
+    },
+}
+"""Endpoints per national cloud (tenant-facts E)."""
+
+
+class Settings(BaseSettings):
+    """All settings; names in the environment are the fields' aliases. Wrong combinations raise SettingsError."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    cloud: Literal["global", "usgov", "usgov-dod", "china", "custom"] = Field("global", alias="CLOSURE_CLOUD")
+    graph_url: str = Field("", alias="CLOSURE_GRAPH_URL")
+    login_url: str = Field("", alias="CLOSURE_LOGIN_URL")
+    arm_url: str = Field("", alias="CLOSURE_ARM_URL")
+    partner_url: str = Field("", alias="CLOSURE_PARTNER_URL")
+    credential: Literal["federated", "certificate", "static"] = Field("federated", alias="CLOSURE_CREDENTIAL")
+    static_token: str = Field("", alias="CLOSURE_STATIC_TOKEN", repr=False)
+    partner_static_token: str = Field("", alias="CLOSURE_PARTNER_STATIC_TOKEN", repr=False)
+    certificate_file: Path | None = Field(None, alias="CLOSURE_CERTIFICATE_FILE")
+    ca_file: Path | None = Field(None, alias="CLOSURE_CA_FILE")
+    client_id: str = Field("", alias="CLOSURE_CLIENT_ID")
+    identity_client_id: str = Field("", alias="CLOSURE_IDENTITY_CLIENT_ID")
+    partner_tenant_id: str = Field("", alias="CLOSURE_PARTNER_TENANT_ID")
+    home_tenant_id: str = Field("", alias="CLOSURE_HOME_TENANT_ID")
+    allowed_tenants: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_ALLOWED_TENANTS")
+    approval_policy: Path | None = Field(None, alias="CLOSURE_APPROVAL_POLICY")
+    storage: str = Field("", alias="CLOSURE_STORAGE", repr=False)
+    storage_account: str = Field("", alias="CLOSURE_STORAGE__accountName")
+    storage_client_id: str = Field("", alias="CLOSURE_STORAGE__clientId")
+    storage_credential: str = Field("", alias="CLOSURE_STORAGE__credential")
+    day_seconds: float = Field(86400.0, alias="CLOSURE_DAY_SECONDS", gt=0)
+    write_limit: str = Field("20/3000", alias="CLOSURE_WRITE_LIMIT")
+    lanes: int = Field(4, alias="CLOSURE_LANES", ge=1, le=32)
+    shard_size: int = Field(500, alias="CLOSURE_SHARD_SIZE", ge=20, le=5000)
+    authentication_on: bool = Field(False, alias="WEBSITE_AUTH_ENABLED")
+
+    @field_validator("allowed_tenants", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return frozenset(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("home_tenant_id", "client_id", "partner_tenant_id")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.strip().lower()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        urls = {
+            "CLOSURE_GRAPH_URL": self.graph_url,
+            "CLOSURE_LOGIN_URL": self.login_url,
+            "CLOSURE_ARM_URL": self.arm_url,
+            "CLOSURE_PARTNER_URL": self.partner_url,
+        }
+        if self.cloud == "custom":
+            for name, url in urls.items():
+                if urlsplit(url).hostname not in LOOPBACK:
+                    raise ValueError(f"{name} must be a loopback URL when CLOSURE_CLOUD is custom.")
+        else:
+            given = [name for name, url in urls.items() if url]
+            if given:
+                raise ValueError(f"{given[0]} is only allowed when CLOSURE_CLOUD is custom.")
+            if self.credential == "static":
+                raise ValueError("CLOSURE_CREDENTIAL=static is only allowed when CLOSURE_CLOUD is custom.")
+            if self.day_seconds != 86400.0:
+                raise ValueError("CLOSURE_DAY_SECONDS is only allowed when CLOSURE_CLOUD is custom.")
+        if self.credential == "static" and not self.static_token:
+            raise ValueError("CLOSURE_STATIC_TOKEN is missing although CLOSURE_CREDENTIAL is static.")
+        if self.credential != "static" and not self.client_id:
+            raise ValueError("CLOSURE_CLIENT_ID is missing: set the application id of the app registration.")
+        if self.credential == "certificate" and self.certificate_file is None:
+            raise ValueError("CLOSURE_CERTIFICATE_FILE is missing although CLOSURE_CREDENTIAL is certificate.")
+        rate, _, burst = self.write_limit.partition("/")
+        if not (rate.isdigit() and burst.isdigit() and int(rate) > 0 and int(burst) > 0):
+            raise ValueError("CLOSURE_WRITE_LIMIT must read rate/burst, for example 20/3000.")
+        return self
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether every endpoint is on the loopback interface (cloud `custom`)."""
+        return self.cloud == "custom"
+
+    @property
+    def rate(self) -> float:
+        """Writes a second and tenant."""
+        return float(self.write_limit.partition("/")[0])
+
+    @property
+    def burst(self) -> int:
+        """Writes that may go out at once when the bucket is full."""
+        return int(self.write_limit.partition("/")[2])
+
+    def endpoint(self, name: str) -> str:
+        """URL without trailing slash for `graph`, `login`, `arm`, `partner`; scopes, audience and portals likewise."""
+        if self.cloud != "custom":
+            return CLOUDS[self.cloud][name]
+        custom = {"graph": self.graph_url, "login": self.login_url, "arm": self.arm_url, "partner": self.partner_url}
+        if name in custom:
+            return custom[name].rstrip("/")
+        if name == "arm_scope":
+            return self.arm_url.rstrip("/") + "/.default"
+        return CLOUDS["global"][name]
+
+
+def load() -> Settings:
+    """Settings from the process environment. Raises SettingsError with one sentence per fault."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # every field comes from the environment
+    except ValueError as error:
+        faults = getattr(error, "errors", lambda: [])()
+        text = " ".join(_sentence(fault) for fault in faults) or str(error)
+        raise SettingsError(text) from None
+
+
+def _sentence(fault: dict) -> str:  # type: ignore[type-arg]  # pydantic's own error dict
+    where = ".".join(str(part) for part in fault.get("loc", ()))
+    message = str(fault.get("msg", "")).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,128 @@
+"""The only place that picks implementations: settings in, ports out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tenantclosure.ledger import Ledger
+from tenantclosure.model.approval_policy import ApprovalPolicy, load_policy
+from tenantclosure.ports import Billing, Clock, Directory, Outside, Partner, Records
+from tenantclosure.settings import Settings, load
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything an activity or a handler may reach for; the tenant's ports are made per tenant and kept."""
+
+    settings: Settings
+    policy: ApprovalPolicy
+    clock: Clock
+    records: Records
+    ledger: Ledger
+    make_directory: Callable[[str], Directory]
+    make_billing: Callable[[str], Billing]
+    make_partner: Callable[[str], Partner | None]
+    make_outside: Callable[[str], Outside]
+    _made: dict[tuple[str, str], object] = field(default_factory=dict)
+
+    def directory(self, tenant: str) -> Directory:
+        """The tenant's directory in Graph."""
+        return self._once("directory", tenant, self.make_directory)
+
+    def billing(self, tenant: str) -> Billing:
+        """The tenant's Azure and billing side."""
+        return self._once("billing", tenant, self.make_billing)
+
+    def partner(self, tenant: str) -> Partner | None:
+        """The tenant as a customer of our partner account; None when no partner is configured."""
+        return self._once("partner", tenant, self.make_partner)
+
+    def outside(self, tenant: str) -> Outside:
+        """The tenant as anyone sees it."""
+        return self._once("outside", tenant, self.make_outside)
+
+    def portals(self) -> dict[str, str]:
+        """Deep links' bases in the tenant's cloud."""
+        return {name: self.settings.endpoint(name) for name in ("portal", "admin", "azure_portal")}
+
+    def _once[T](self, kind: str, tenant: str, make: Callable[[str], T]) -> T:
+        if (kind, tenant) not in self._made:
+            self._made[kind, tenant] = make(tenant)
+        return self._made[kind, tenant]  # type: ignore[return-value]  # kept under the key of its kind
+
+
+_parts: dict[str, Parts] = {}
+
+
+def parts() -> Parts:
+    """The process's parts, made from the environment on first use. Raises SettingsError."""
+    if "now" not in _parts:
+        _parts["now"] = build(load())
+    return _parts["now"]
+
+
+def use(parts: Parts | None) -> None:
+    """Put other parts in place (tests), or forget them."""
+    _parts.clear()
+    if parts is not None:
+        _parts["now"] = parts
+
+
+def build(settings: Settings) -> Parts:
+    """Parts with the real gateways. The SDKs are imported when a port is first used."""
+    from tenantclosure.gateways.clock import SystemClock
+    from tenantclosure.gateways.identity import Credentials
+    from tenantclosure.gateways.records import AzureRecords
+
+    clock = SystemClock(settings.day_seconds)
+    records = AzureRecords(settings)
+    credentials = Credentials(settings)
+
+    def directory(tenant: str) -> Directory:
+        from tenantclosure.gateways.graph import GraphDirectory
+
+        return GraphDirectory(settings, credentials, tenant)
+
+    def billing(tenant: str) -> Billing:
+        from tenantclosure.gateways.arm import ArmBilling
+
+        return ArmBilling(settings, credentials, tenant)
+
+    def partner(tenant: str) -> Partner | None:
+        from tenantclosure.gateways.partner import PartnerCenter
+
+        configured = settings.partner_static_token if settings.credential == "static" else settings.partner_tenant_id
+        return PartnerCenter(settings, credentials, tenant) if configured else None
+
+    def outside(tenant: str) -> Outside:
+        from tenantclosure.gateways.outside import OpenIdOutside
+
+        return OpenIdOutside(settings, tenant)
+
+    return Parts(
+        settings=settings,
+        policy=load_policy(settings.approval_policy, rehearsal=settings.rehearsal),
+        clock=clock,
+        records=records,
+        ledger=Ledger(records, clock),
+        make_directory=directory,
+        make_billing=billing,
+        make_partner=partner,
+        make_outside=outside,
+    )
+
+
+_prepared: dict[int, asyncio.Task[None]] = {}
+
+
+async def prepared() -> Parts:
+    """The process's parts with their storage in place; created once per process and event loop."""
+    ready = parts()
+    key = id(asyncio.get_running_loop())
+    task = _prepared.get(key)
+    if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        task = _prepared[key] = asyncio.create_task(ready.records.prepare())
+    await asyncio.shield(task)
+    return ready
