@@ -1,0 +1,340 @@
+"""What every implementation of `ports.Records` does: the one in Azure Storage and the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.gateways.records import AzureRecords, RecordTooLarge
+from tenantclosure.names import REQUEST_QUEUE
+from tenantclosure.ports import Records
+from tests.fakes.memory_records import MemoryRecords
+
+MIB = 1024 * 1024
+TRAPS = "/\\#?%'\"!~.+&$[> \x00\x1f\x7f\uffff😀\ue000"
+AWKWARD = st.text(
+    st.one_of(st.characters(), st.characters(codec="ascii"), st.sampled_from(TRAPS)),
+    max_size=30,
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | AWKWARD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(AWKWARD, inner, max_size=4),
+    max_leaves=12,
+)
+SLOW_OK = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@pytest_asyncio.fixture(params=["memory", pytest.param("azure", marks=pytest.mark.azurite)])
+async def records(request: pytest.FixtureRequest, settings_for: Any) -> AsyncIterator[Records]:
+    """Both implementations, prepared."""
+    if request.param == "memory":
+        made: Any = MemoryRecords()
+    else:
+        made = AzureRecords(settings_for(CLOSURE_STORAGE=request.getfixturevalue("azurite")))
+    await made.prepare()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A partition or path that no other test uses."""
+    return f"t-{uuid4()}"
+
+
+async def scanned(records: Records, *args: Any, **kwargs: Any) -> list[tuple[str, str, Any]]:
+    """All rows of a scan."""
+    return [row async for row in records.scan(*args, **kwargs)]
+
+
+async def lines_of(records: Records, path: str) -> list[bytes]:
+    """All lines of a blob."""
+    return [line async for line in records.read_lines(path)]
+
+
+async def test_it_is_the_port(records: Records) -> None:
+    """Each implementation has every method of the port."""
+    assert isinstance(records, Records)
+
+
+async def test_prepare_again(records: Records, name: str) -> None:
+    """Preparing twice changes nothing."""
+    await records.put(name, "k", {"a": 1})
+    await records.prepare()
+    assert (await records.read(name, "k") or [None])[0] == {"a": 1}
+
+
+async def test_create_then_read(records: Records, name: str) -> None:
+    """A created document is read back with the ETag that creation returned."""
+    etag = await records.create(name, "k", {"a": [1, {"b": "ä"}]})
+    assert await records.read(name, "k") == ({"a": [1, {"b": "ä"}]}, etag)
+
+
+async def test_read_nothing(records: Records, name: str) -> None:
+    """A document that isn't there reads as None."""
+    assert await records.read(name, "k") is None
+
+
+async def test_create_twice(records: Records, name: str) -> None:
+    """A second creation of a key is a conflict, even with an equal document, and changes nothing."""
+    await records.create(name, "k", {"a": 1})
+    for doc in ({"a": 1}, {"a": 2}):
+        with pytest.raises(RecordConflict):
+            await records.create(name, "k", doc)
+    assert (await records.read(name, "k") or [None])[0] == {"a": 1}
+
+
+async def test_replace(records: Records, name: str) -> None:
+    """Replacing with the current ETag works and gives a new one; the old one is a conflict from then on."""
+    old = await records.create(name, "k", {"a": "x" * 70_000})
+    new = await records.replace(name, "k", {"a": 2}, old)
+    assert new != old
+    with pytest.raises(RecordConflict):
+        await records.replace(name, "k", {"a": 3}, old)
+    assert await records.read(name, "k") == ({"a": 2}, new)
+
+
+async def test_replace_removed(records: Records, name: str) -> None:
+    """Replacing a document that was removed is a conflict and doesn't bring it back."""
+    etag = await records.create(name, "k", {"a": 1})
+    await records.remove(name, "k")
+    with pytest.raises(RecordConflict):
+        await records.replace(name, "k", {"a": 2}, etag)
+    assert await records.read(name, "k") is None
+
+
+async def test_put_changes_the_etag(records: Records, name: str) -> None:
+    """A put overwrites unasked, so a holder of the former ETag meets a conflict."""
+    etag = await records.create(name, "k", {"a": 1, "b": 2})
+    await records.put(name, "k", {"a": 2})
+    assert (await records.read(name, "k") or [None])[0] == {"a": 2}
+    with pytest.raises(RecordConflict):
+        await records.replace(name, "k", {}, etag)
+
+
+async def test_remove_twice(records: Records, name: str) -> None:
+    """Removing what isn't there does nothing."""
+    await records.create(name, "k", {})
+    await records.remove(name, "k")
+    await records.remove(name, "k")
+    assert await records.read(name, "k") is None
+
+
+async def test_a_read_document_is_a_copy(records: Records, name: str) -> None:
+    """Changing a document after writing or reading it changes nothing that is stored."""
+    doc = {"a": [1]}
+    await records.create(name, "k", doc)
+    doc["a"].append(2)
+    found = await records.read(name, "k")
+    assert found is not None and found[0] == {"a": [1]}
+    found[0]["a"].append(3)
+    assert (await records.read(name, "k") or [None])[0] == {"a": [1]}
+
+
+@pytest.mark.parametrize("fill", ["x", "ä", "😀", "\ud800", "\\"])
+async def test_large_documents(records: Records, name: str, fill: str) -> None:
+    """A document far past the 64 KiB of one table property comes back whole, whatever its characters."""
+    doc = {"a": fill * 40_000}
+    await records.put(name, "k", doc)
+    assert (await records.read(name, "k") or [None])[0] == doc
+
+
+async def test_the_largest_document(records: Records, name: str) -> None:
+    """A document of 500,000 characters fits; one more is refused with a text that says what to do."""
+    await records.create(name, "k", {"a": "x" * (500_000 - 8)})
+    with pytest.raises(RecordTooLarge, match=r"500001 characters.*blob"):
+        await records.create(name, "l", {"a": "x" * (500_000 - 7)})
+
+
+async def test_key_too_long(records: Records, name: str) -> None:
+    """A key past the table's limit is refused by name, not sent."""
+    await records.create(name, "k" * 512, {"a": 1})
+    assert await records.read(name, "k" * 512) is not None
+    with pytest.raises(RecordTooLarge, match="512 is the most"):
+        await records.create(name, "k" * 513, {})
+
+
+async def test_no_nan(records: Records, name: str) -> None:
+    """Numbers that JSON lacks are refused before anything is stored."""
+    with pytest.raises(ValueError):
+        await records.create(name, "k", {"a": float("nan")})
+
+
+@SLOW_OK
+@given(key=AWKWARD, partition=AWKWARD, doc=st.dictionaries(AWKWARD, VALUES, max_size=5))
+async def test_round_trip(records: Records, key: str, partition: str, doc: dict[str, Any]) -> None:
+    """Any text is a key and any JSON object a document: written, found by scan and read as it was, then removed."""
+    partition = f"{uuid4()}{partition}"
+    await records.create(partition, key, doc)
+    assert (await records.read(partition, key) or [None])[0] == doc
+    assert await scanned(records, partition) == [(partition, key, doc)]
+    await records.remove(partition, key)
+    assert await records.read(partition, key) is None
+
+
+@SLOW_OK
+@given(keys=st.sets(AWKWARD, max_size=12), first=AWKWARD, last=AWKWARD)
+async def test_scan_order(records: Records, keys: set[str], first: str, last: str) -> None:
+    """A scan sorts keys as Python does, and a range cuts them as Python's comparison would."""
+    partition = str(uuid4())
+    for key in keys:
+        await records.put(partition, key, {"key": key})
+    assert await scanned(records, partition) == [(partition, key, {"key": key}) for key in sorted(keys)]
+    within = [key for key in sorted(keys) if first <= key and (not last or key <= last)]
+    assert [key for _, key, _ in await scanned(records, partition, first=first, last=last)] == within
+
+
+async def test_scan_of_a_prefix(records: Records, name: str) -> None:
+    """A prefix is the range from itself to itself with the highest character."""
+    for key in ("gate/plan", "gate/plan/1", "gate/plan/ü", "gate/plan/😀", "gate/plan.x", "gate/planet", "task/1"):
+        await records.put(name, key, {})
+    found = await scanned(records, name, first="gate/plan/", last="gate/plan/\U0010ffff")
+    assert [key for _, key, _ in found] == ["gate/plan/1", "gate/plan/ü", "gate/plan/😀"]
+
+
+async def test_scan_of_all_partitions(records: Records, name: str) -> None:
+    """Without a partition a scan goes by partition, then key; the range holds in each partition."""
+    for partition in ("b", "a", "a.b", "a/b"):
+        for key in ("2", "1", "3"):
+            await records.put(f"{name}{partition}", key, {})
+    found = [(place, key) for place, key, _ in await scanned(records, first="2", last="2")]
+    assert found == sorted(found)
+    ours = [place.removeprefix(name) for place, _ in found if place.startswith(name)]
+    assert ours == ["a", "a.b", "a/b", "b"]
+    assert {key for _, key in found} == {"2"}
+
+
+async def test_scan_over_pages(records: Records, name: str) -> None:
+    """A scan goes on past the 1,000 entities of a page, without a gap or a double."""
+    for number in range(1_100):
+        await records.put(name, f"{number:05d}", {"n": number})
+    assert [doc["n"] for _, _, doc in await scanned(records, name)] == list(range(1_100))
+
+
+async def test_blob(records: Records, name: str) -> None:
+    """A blob is written, overwritten and read whole, also when empty and when its path has a folder."""
+    for data in (b"one", b"", bytes(range(256)) * 10):
+        await records.write_blob(f"{name}/a b/ü.bin", data)
+        assert await records.read_blob(f"{name}/a b/ü.bin") == data
+        assert await records.length(f"{name}/a b/ü.bin") == len(data)
+
+
+async def test_missing_blob(records: Records, name: str) -> None:
+    """A blob that isn't there is missing to readers, has length 0 and an empty tail."""
+    with pytest.raises(RecordMissing):
+        await records.read_blob(name)
+    with pytest.raises(RecordMissing):
+        await lines_of(records, name)
+    assert await records.length(name) == 0
+    assert await records.read_tail(name, 10) == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"\n", [b""]),
+        (b"a", [b"a"]),
+        (b"a\n", [b"a"]),
+        (b"a\n\nb", [b"a", b"", b"b"]),
+        (b"a\r\nb\n\n", [b"a\r", b"b", b""]),
+    ],
+)
+async def test_lines(records: Records, name: str, data: bytes, lines: list[bytes]) -> None:
+    """Lines end at newlines alone, empty ones count, and a last one needs no newline."""
+    await records.write_blob(name, data)
+    assert await lines_of(records, name) == lines
+
+
+@pytest.mark.parametrize("width", [1_000, 1024, 5 * MIB])
+async def test_lines_across_pieces(records: Records, name: str, width: int) -> None:
+    """Lines that lie across the pieces of a download, end with one, or span several, come whole and in order."""
+    lines = [bytes([65 + number % 26]) * (width - 1) for number in range(9 * MIB // width + 1)]
+    await records.write_blob(name, b"\n".join(lines))
+    assert await lines_of(records, name) == lines
+
+
+async def test_append(records: Records, name: str) -> None:
+    """Appends at the right position add up, and each returns the new length."""
+    assert await records.append(name, b"one\n", 0) == 4
+    assert await records.append(name, b"two\n", 4) == 8
+    assert await records.length(name) == 8
+    assert await lines_of(records, name) == [b"one", b"two"]
+    assert await records.read_tail(name, 3) == b"wo\n"
+    assert await records.read_tail(name, 100) == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("position", [0, 3, 5])
+async def test_append_elsewhere(records: Records, name: str, position: int) -> None:
+    """An append at any other position is a conflict and writes nothing, even if the bytes are there already."""
+    await records.append(name, b"aaaa", 0)
+    with pytest.raises(RecordConflict):
+        await records.append(name, b"aaaa", position)
+    assert await records.read_blob(name) == b"aaaa"
+
+
+async def test_append_to_nothing(records: Records, name: str) -> None:
+    """An append past the start of a blob that isn't there is a conflict and creates nothing."""
+    with pytest.raises(RecordConflict):
+        await records.append(name, b"a", 1)
+    with pytest.raises(RecordMissing):
+        await records.read_blob(name)
+
+
+async def test_append_nothing(records: Records, name: str) -> None:
+    """An empty append creates the blob, and still minds the position."""
+    assert await records.append(name, b"", 0) == 0
+    assert await records.read_blob(name) == b""
+    assert await records.append(name, b"a", 0) == 1
+    assert await records.append(name, b"", 1) == 1
+    with pytest.raises(RecordConflict):
+        await records.append(name, b"", 0)
+
+
+async def test_append_to_a_plain_blob(records: Records, name: str) -> None:
+    """A blob that was written whole can't be appended to."""
+    await records.write_blob(name, b"")
+    with pytest.raises(RecordConflict):
+        await records.append(name, b"a", 0)
+
+
+async def test_large_append(records: Records, name: str) -> None:
+    """An append past 4 MiB goes in several blocks and is whole in the end."""
+    data = bytes(range(251)) * (9 * MIB // 251)
+    assert await records.append(name, b"head", 0) == 4
+    assert await records.append(name, data, 4) == 4 + len(data)
+    assert await records.read_blob(name) == b"head" + data
+
+
+async def test_queue(records: Records, name: str) -> None:
+    """Messages are seen in order with id, time and body, and stay on the queue."""
+    before = len(await records.peek(REQUEST_QUEUE))
+    for number in range(2):
+        await records.enqueue(REQUEST_QUEUE, {"name": name, "n": number, "text": "ä😀"})
+    for _ in range(2):
+        rows = (await records.peek(REQUEST_QUEUE))[before:]
+        assert [row["body"] for row in rows] == [{"name": name, "n": n, "text": "ä😀"} for n in range(2)]
+        assert all(row["id"] and row["insertedAt"].endswith("Z") and "T" in row["insertedAt"] for row in rows)
+    assert len(await records.peek(REQUEST_QUEUE, 1)) == 1
+
+
+async def test_message_too_large(records: Records) -> None:
+    """A message of 48 KiB of JSON fits a queue; one byte more is refused."""
+    await records.enqueue(REQUEST_QUEUE, {"a": "x" * (48 * 1024 - 8)})
+    with pytest.raises(RecordTooLarge, match="49153 bytes"):
+        await records.enqueue(REQUEST_QUEUE, {"a": "x" * (48 * 1024 - 7)})
