@@ -1,0 +1,36 @@
+"""Enterprise applications that refused to be deleted: disable them, and say which ones (tenant-facts A4)."""
+
+from __future__ import annotations
+
+import json
+
+from activities.base import Order, activity
+from activities.guard import cleared
+from tenantclosure import names
+from tenantclosure.names import Family, Outcome, Word
+from tenantclosure.policy import rails
+from tenantclosure.wiring import Parts
+
+
+@activity
+async def disable_refused(parts: Parts, order: Order) -> Order:
+    """{refused, disabled}; what can neither be deleted nor disabled is Microsoft's own and does not block."""
+    clearance = await cleared(parts, order)
+    closure, serial, family = order["closureId"], order["serial"], Family.SERVICE_PRINCIPALS
+    refused: list[str] = []
+    for shard in range(len(clearance.manifest["families"][family]["shards"])):
+        async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, "delete", shard)):
+            entry = json.loads(line)
+            if entry["t"] == "outcome" and entry["outcome"] in (Outcome.REFUSED, Outcome.FAILED):
+                refused.append(entry["id"])
+    disabled, answers = 0, []
+    for start in range(0, len(refused), 20):
+        chunk = refused[start : start + 20]
+        rails.check_spared(frozenset(chunk), clearance.keeper, clearance.spared.own_service_principal)
+        for answer in await clearance.directory.disable_service_principals(chunk):
+            disabled += 1 if answer.done else 0
+            answers.append({"id": answer.id, "status": answer.status, "code": answer.code, "requestId": answer.request_id})
+    found = {"refused": len(refused), "disabled": disabled}
+    await parts.ledger.set_mark(closure, "applications-refused", serial, {**found, "answers": answers})
+    await parts.ledger.audit(closure, Word.WRITE_MADE, None, {"write": "disable-refused", **found})
+    return found

@@ -1,0 +1,72 @@
+"""What every activity has around it: parts with their storage, stops as values, broken rails in the audit.
+
+An activity takes one plain dict and returns one. What a later try may cure is raised; what none can is returned as
+`{"stop": reason, "detail": text}`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tenantclosure.errors import ListingIncomplete, RailBroken
+from tenantclosure.names import Rail, Word
+from tenantclosure.wiring import Parts, prepared
+
+Order = dict[str, Any]
+Body = Callable[[Parts, Order], Awaitable[Order]]
+Activity = Callable[[Order], Awaitable[Order]]
+
+
+class Halt(Exception):  # noqa: N818  # not an error: leaves an activity with a stop
+    """Stop the story: `reason` is paused, aborted, drift, expired or failed."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+def activity(body: Body) -> Activity:
+    """Turn `async def name(parts, order)` into the activity `name(order)`."""
+
+    async def run(order: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer takes plain types only
+        parts = await prepared()
+        try:
+            return await body(parts, order)
+        except Halt as halt:
+            return {"stop": halt.reason, "detail": halt.detail}
+        except RailBroken as broken:
+            if broken.rail == Rail.FENCE:
+                return {"stop": "fenced", "detail": broken.detail}
+            detail = {"rail": broken.rail, "detail": broken.detail, "activity": body.__name__}
+            await parts.ledger.audit(order["closureId"], Word.RAIL_BROKEN, None, detail)
+            return {"stop": "rail", "detail": str(broken)}
+        except ListingIncomplete as broken:
+            await note_blocker(parts, order["closureId"], "listing", str(broken), "It is tried again; nothing goes on until it is whole.")
+            raise
+
+    functools.update_wrapper(run, body, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    del run.__wrapped__  # type: ignore[attr-defined]  # the indexer must see the one-argument signature
+    return run
+
+
+async def note_blocker(parts: Parts, closure: str, what: str, why: str, remedy: str, items: list[str] | None = None) -> None:
+    """Put a blocker on the closure's row, in place of an earlier one of the same name; audited when it is new."""
+    entry = {"what": what, "why": why, "remedy": remedy, "who": "operator", "items": items or [], "earliest": None}
+    row = await parts.ledger.closure(closure)
+    if entry in row["blockers"]:
+        return
+
+    def edit(row: dict[str, Any]) -> None:
+        row["blockers"] = [b for b in row["blockers"] if b["what"] != what] + [entry]
+
+    await parts.ledger.change(closure, edit)
+    await parts.ledger.audit(closure, Word.BLOCKER_SEEN, None, {"what": what, "why": why})
+
+
+async def clear_blocker(parts: Parts, closure: str, what: str) -> None:
+    """Take a blocker off the row if it is there."""
+    row = await parts.ledger.closure(closure)
+    if any(b["what"] == what for b in row["blockers"]):
+        await parts.ledger.change(closure, lambda row: row.update(blockers=[b for b in row["blockers"] if b["what"] != what]))

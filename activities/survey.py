@@ -1,0 +1,137 @@
+"""Survey and plan: store every listing whole, then freeze what will be removed under one digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from activities.base import Halt, Order, activity, clear_blocker
+from activities.guard import pinned, unhindered
+from tenantclosure import names
+from tenantclosure.errors import ListingIncomplete
+from tenantclosure.model.inventory import Item
+from tenantclosure.names import REMOVED_FAMILIES, SHARDED_FAMILIES, Family, Word
+from tenantclosure.policy import rails
+from tenantclosure.policy.canonical import canonical, digest
+from tenantclosure.policy.planner import Shards, Spared, family_entry, manifest
+from tenantclosure.policy.subscriptions import provider_of
+from tenantclosure.wiring import Parts
+
+BLOCK = 1024 * 1024
+"""Bytes of a listing that are gathered before they are stored."""
+
+
+@activity
+async def survey_family(parts: Parts, order: Order) -> Order:
+    """Read one family to its last page into the snapshot. Returns {family, count}; anything less than all raises."""
+    row = await unhindered(parts, order)
+    directory = await pinned(parts, row)
+    family = order["family"]
+    path = names.listing_path(row["closureId"], row["planSerial"], family)
+    mark = f"survey-{family}"
+    found = await parts.ledger.mark(row["closureId"], mark, row["planSerial"])
+    if found is not None:
+        return {"family": family, "count": found["count"]}
+    count, whole, lines, seen = 0, hashlib.sha256(), bytearray(), set()
+    chunks: list[bytes] = []
+    async for page in directory.pages(family):
+        for item in page:
+            if item.id in seen:
+                raise ListingIncomplete(family, count, f"the id {item.id} came twice")
+            seen.add(item.id)
+            lines += canonical(item.to_dict()) + b"\n"
+            count += 1
+        if len(lines) >= BLOCK:
+            chunks.append(bytes(lines))
+            lines.clear()
+    chunks.append(bytes(lines))
+    data = b"".join(chunks)
+    whole.update(data)
+    await parts.records.write_blob(path, data)
+    await clear_blocker(parts, row["closureId"], "listing")
+    await parts.ledger.set_mark(
+        row["closureId"], mark, row["planSerial"], {"count": count, "sha256": whole.hexdigest(), "complete": True}
+    )
+    return {"family": family, "count": count}
+
+
+@activity
+async def freeze_plan(parts: Parts, order: Order) -> Order:
+    """Build the plan from the stored listings, store its shards and manifest, put the digest on the row."""
+    row = await unhindered(parts, order)
+    if row["digest"] is not None:
+        return {"digest": row["digest"]}
+    directory = await pinned(parts, row)
+    keeper = rails.check_keeper(await directory.find_user(row["keeper"]), await directory.global_administrators())
+    own = await directory.own_service_principal()
+    keep = frozenset(rule.lower() for rule in row["request"]["keep"])
+    spared = Spared(keeper.id, own.id if own else None, keep)
+    kept: list[dict[str, Any]] = []
+    privileged = frozenset(await directory.role_holders())
+    families = {}
+    for family in SHARDED_FAMILIES:
+        families[family] = await _shard_family(parts, row, family, spared, privileged, kept)
+    families[Family.SUBSCRIPTIONS] = await _plan_subscriptions(parts, row)
+    unmatched = keep - {rule for entry in kept for rule in (entry["id"].lower(), entry["upn"].lower())}
+    if unmatched:
+        raise Halt("failed", f"The keep rule {min(unmatched)} matches no user.")
+    for entry in kept:
+        entry.pop("upn")
+    if not any(entry["reason"] == "keeper" for entry in kept):
+        raise ListingIncomplete(Family.USERS, families[Family.USERS]["count"], "the keeper is not in it")
+    document = manifest(row, keeper, own, families, kept)
+    found = digest(document)
+    await parts.records.write_blob(names.manifest_path(row["closureId"], row["planSerial"]), canonical(document))
+    counts = {family: families[family]["count"] for family in REMOVED_FAMILIES}
+    initial = (await directory.organization()).initial_domain
+    await parts.ledger.change(
+        row["closureId"], lambda row: row.update(digest=found, planned=counts, initialDomain=initial)
+    )
+    await parts.ledger.audit(
+        row["closureId"], Word.PLAN_FROZEN, None, {"serial": row["planSerial"], "digest": found, "counts": counts}
+    )
+    return {"digest": found}
+
+
+async def _shard_family(
+    parts: Parts, row: dict[str, Any], family: str, spared: Spared, privileged: frozenset[str], kept: list[dict[str, Any]]
+) -> dict[str, Any]:
+    shards = Shards(parts.settings.shard_size)
+    closure, serial = row["closureId"], row["planSerial"]
+    async for line in parts.records.read_lines(names.listing_path(closure, serial, family)):
+        item = Item.from_dict(json.loads(line))
+        reason = spared.reason(family, item)
+        if reason is not None:
+            entry = {"id": item.id, "name": item.name, "family": family, "reason": reason}
+            kept.append({**entry, "upn": str(item.facts.get("upn", ""))})
+            continue
+        shards.add(item, last=item.id in privileged)
+        for number, data in shards.take():
+            await parts.records.write_blob(names.shard_path(closure, serial, family, number), data)
+    shards.finish()
+    for number, data in shards.take():
+        await parts.records.write_blob(names.shard_path(closure, serial, family, number), data)
+    return family_entry(shards)
+
+
+async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:
+    """Graph's rows and the Azure subscriptions as one family; each item says which channel ends it."""
+    closure, serial, tenant = row["closureId"], row["planSerial"], row["tenantId"]
+    billing = parts.billing(tenant)
+    billed = {str(item.facts.get("name")): item for item in await billing.billing_subscriptions()}
+    mca = frozenset(name for name, item in billed.items() if item.facts.get("agreementType") == "MicrosoftCustomerAgreement")
+    shards = Shards(parts.settings.shard_size)
+    async for line in parts.records.read_lines(names.listing_path(closure, serial, Family.SUBSCRIPTIONS)):
+        item = Item.from_dict(json.loads(line))
+        commerce = str(item.facts.get("commerceSubscriptionId") or "")
+        facts = {**item.facts, "provider": provider_of(item, tenant, mca)}
+        if facts["provider"] == "mca":
+            facts["armId"] = billed[commerce].id
+        shards.add(Item(item.id, item.name, facts), last=False)
+    for item in await billing.azure_subscriptions():
+        shards.add(Item(item.id, item.name, {**item.facts, "provider": provider_of(item, tenant, mca, azure=True)}), last=False)
+    shards.finish()
+    for number, data in shards.take():
+        await parts.records.write_blob(names.shard_path(closure, serial, Family.SUBSCRIPTIONS, number), data)
+    return family_entry(shards)

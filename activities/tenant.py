@@ -1,0 +1,60 @@
+"""Hand the tenant over to its keeper: readiness once more, then our own service principal as the last Graph call."""
+
+from __future__ import annotations
+
+from activities.base import Halt, Order, activity
+from activities.guard import cleared, unhindered
+from tenantclosure.errors import ServiceTrouble
+from tenantclosure.names import Family, Gate, Word
+from tenantclosure.wiring import Parts
+
+MARK = "handed-over"
+
+
+@activity
+async def hand_over(parts: Parts, order: Order) -> Order:
+    """Remove our own service principal under the gate `delete-tenant`.
+
+    Afterwards no token of ours is good for the tenant, so an intent is kept first: a later run that finds it takes any
+    refusal to sign in as the proof that the removal got through.
+    """
+    closure, serial = order["closureId"], order["serial"]
+    if await parts.ledger.mark(closure, MARK, serial) is not None:
+        return {}
+    began = await parts.ledger.mark(closure, "hand-over-begun", serial)
+    if began is None:
+        clearance = await cleared(parts, order, Gate.DELETE_TENANT)
+        async for page in clearance.directory.pages(Family.USERS):
+            others = [item.name for item in page if item.id != clearance.keeper]
+            if others:
+                raise Halt("drift", f"{len(others)} new in users: {', '.join(others[:10])}")
+        own = clearance.spared.own_service_principal
+        await parts.ledger.set_mark(closure, "hand-over-begun", serial, {"ownServicePrincipal": own})
+        began = {"ownServicePrincipal": own}
+    row = await unhindered(parts, order)
+    own = began["ownServicePrincipal"]
+    status, request_id = 404, ""
+    if own is not None:
+        try:
+            answer = (await parts.directory(row["tenantId"]).delete_many(Family.SERVICE_PRINCIPALS, [own]))[0]
+        except ServiceTrouble:
+            if not await _signed_out(parts, row["tenantId"]):
+                raise
+        else:
+            if answer.transient:
+                raise ServiceTrouble(f"Removing our service principal was answered {answer.status} {answer.code}.")
+            status, request_id = answer.status, answer.request_id
+    await parts.ledger.audit(
+        closure, Word.WRITE_MADE, None, {"write": "remove-own-service-principal", "status": status, "requestId": request_id}
+    )
+    await parts.ledger.set_mark(closure, MARK, serial, {"status": status})
+    return {}
+
+
+async def _signed_out(parts: Parts, tenant: str) -> bool:
+    """Whether the tenant no longer knows us while it is still there: our service principal is gone."""
+    try:
+        await parts.directory(tenant).organization()
+    except ServiceTrouble as trouble:
+        return any(word in str(trouble) for word in ("AADSTS700016", "AADSTS7000229", "401"))
+    return False

@@ -1,0 +1,33 @@
+"""Wait at one gate until enough people agreed, one vetoed, or the answer-by date passed.
+
+A decision lies in Records before its event is raised, so the event only wakes; a lost one costs at most an hour.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.flow import Flow, Stop, call, woken
+from tenantclosure.names import Activity
+
+LOOK_AGAIN = 3600.0
+"""Seconds after which the gate is judged again without having been woken."""
+ROUNDS = 25
+
+
+def await_gate(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
+    """`order` is the run with `gate`. Returns {state}: approved, vetoed, expired or aborted; or a stop."""
+    try:
+        run = {**order, "instance": ctx.instance_id}
+        yield from call(ctx, Activity.OPEN_GATE, run)
+        for _ in range(ROUNDS):
+            judged = yield from call(ctx, Activity.JUDGE_GATE, run)
+            if judged["state"] != "open":
+                return judged
+            yield from woken(ctx, min(judged["seconds"], LOOK_AGAIN))
+    except Stop as stop:
+        return {"stop": stop.reason, "detail": stop.detail}
+    ctx.continue_as_new(order, save_events=True)
+    return None

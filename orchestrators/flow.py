@@ -1,0 +1,74 @@
+"""The engine's traps fenced: all, wait for an event, pause, and calls that are tried again.
+
+Raw `when_all`, `when_any`, `RetryPolicy` and un-cancelled waits are forbidden elsewhere (durable-facts 1.3, 1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from tenantclosure.names import WAKE
+
+Flow = Generator[task.Task[Any], Any, Any]
+
+PATIENCE = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900)
+"""Seconds between tries of an activity that met trouble; the one retry layer (ADR 3). Then the run fails and `sweep` restarts it."""
+LONGEST_TIMER = 30 * 86400.0
+"""Longest single wait in seconds; what is longer is waited for in rounds."""
+
+
+class Stop(Exception):  # noqa: N818  # not an error: a reason to leave the story, like StopIteration
+    """An activity says the story can't go on as it stands: `reason` is paused, aborted, drift, expired, rail or failed."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+def call(ctx: task.OrchestrationContext, name: str, order: dict[str, Any]) -> Flow:
+    """Call an activity; trouble is tried again on durable timers, a stop becomes `Stop`."""
+    for patience in (*PATIENCE, None):
+        try:
+            answer = yield ctx.call_activity(name, input=order)
+        except task.TaskFailedError:
+            if patience is None:
+                raise
+            yield from pause(ctx, patience)
+            continue
+        return _checked(answer)
+    raise AssertionError("unreachable")
+
+
+def all_of(tasks: list[task.Task[Any]]) -> Flow:
+    """Results of all tasks in order; an empty list is fenced, because the engine would wait for ever."""
+    if not tasks:
+        return []
+    answers = yield task.when_all(tasks)
+    return [_checked(answer) for answer in answers]
+
+
+def pause(ctx: task.OrchestrationContext, seconds: float) -> Flow:
+    """Wait on a durable timer."""
+    yield ctx.create_timer(timedelta(seconds=max(seconds, 0.0)))
+
+
+def woken(ctx: task.OrchestrationContext, seconds: float) -> Flow:
+    """Wait for the event `wake` or for a timer; the loser is cancelled so that it swallows no later event."""
+    event = ctx.wait_for_external_event(WAKE)
+    timer = ctx.create_timer(timedelta(seconds=min(max(seconds, 0.0), LONGEST_TIMER)))
+    winner = yield task.when_any([event, timer])
+    if winner is event:
+        timer.cancel()
+        return True
+    event.cancel()
+    return False
+
+
+def _checked(answer: Any) -> Any:
+    if isinstance(answer, dict) and answer.get("stop"):
+        raise Stop(answer["stop"], str(answer.get("detail", "")))
+    return answer

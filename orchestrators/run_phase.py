@@ -1,0 +1,57 @@
+"""Work through the shards of one family in a fixed number of lanes.
+
+Each lane is a sub-orchestration that works strictly one shard after the other with its share of the write quota, so the
+tenant's limit holds however many workers there are (durable-facts 3.5).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.flow import Flow, Stop, all_of, call, pause
+from tenantclosure import names
+from tenantclosure.names import Activity
+
+STEPS = 25
+"""Activity calls after which a lane starts a new history."""
+ROUNDS = 5
+"""How often held items of a shard come round again before they count as failed."""
+
+
+def run_phase(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
+    """`order` is the run with family, operation, first, last (shards) and tokens. Returns {}; or a stop."""
+    try:
+        lanes = min(order["lanes"], order["last"] - order["first"])
+        yield from all_of(
+            [
+                ctx.call_sub_orchestrator(
+                    names.RUN_LANE, input={**order, "next": order["first"] + lane, "live": lanes, "bucket": None, "round": 0}
+                )
+                for lane in range(lanes)
+            ]
+        )
+    except Stop as stop:
+        return {"stop": stop.reason, "detail": stop.detail}
+    return {}
+
+
+def run_lane(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
+    """One lane: shard `next`, then every `live`-th one up to `last`; `bucket` is what is left of its quota."""
+    try:
+        for _ in range(STEPS):
+            if order["next"] >= order["last"]:
+                return {}
+            final = order["round"] >= ROUNDS
+            worked = yield from call(ctx, Activity.WORK_SHARD, {**order, "shard": order["next"], "final": final})
+            order = {**order, "bucket": worked["bucket"]}
+            if worked["state"] == "done":
+                order = {**order, "next": order["next"] + order["live"], "round": 0}
+            elif worked["state"] == "held":
+                order = {**order, "round": order["round"] + 1}
+                yield from pause(ctx, worked["retryAfter"])
+    except Stop as stop:
+        return {"stop": stop.reason, "detail": stop.detail}
+    ctx.continue_as_new(order, save_events=True)
+    return None
