@@ -1,0 +1,73 @@
+"""Checks client assertions: signed by the registered certificate, or issued by our managed identity endpoint."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from simulator.tokens import KEY_ID
+from simulator.world import World
+
+FEDERATED_AUDIENCE = "api://AzureADTokenExchange"
+
+
+class BadAssertion(Exception):
+    """An assertion is no good; ``code`` is the AADSTS number."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def check_assertion(world: World, client_id: str, assertion: str) -> None:
+    """Raise when an assertion does not prove the app (tenant-facts F)."""
+    try:
+        header = jwt.get_unverified_header(assertion)
+    except jwt.PyJWTError as error:
+        raise BadAssertion(50027, f"JWT token is invalid or malformed: {error}.") from error
+    if header.get("kid") == KEY_ID:
+        _check_federated(world, assertion)
+    else:
+        _check_certificate(world, client_id, assertion, header)
+
+
+def _check_certificate(world: World, client_id: str, assertion: str, header: dict[str, Any]) -> None:
+    certificate = world.identity.certificate
+    assert certificate is not None
+    key = certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    prints = {
+        "x5t": certificate.fingerprint(hashes.SHA1()),  # noqa: S303 - x5t is SHA-1 by definition
+        "x5t#S256": certificate.fingerprint(hashes.SHA256()),
+    }
+    named = next((n for n in prints if n in header), None)
+    if named is None or base64.urlsafe_b64encode(prints[named]).rstrip(b"=").decode() != header[named].rstrip("="):
+        text = f"Client assertion contains an invalid signature. The key was not found. Client '{client_id}'."
+        raise BadAssertion(700027, text)
+    try:
+        claims = jwt.decode(assertion, key, algorithms=["RS256", "PS256"], options={"verify_aud": False})
+    except jwt.ExpiredSignatureError as error:
+        raise BadAssertion(700024, "Client assertion is not within its valid time range.") from error
+    except jwt.PyJWTError as error:
+        raise BadAssertion(700027, f"Client assertion failed signature validation: {error}.") from error
+    if not claims.get("iss") == claims.get("sub") == client_id:
+        raise BadAssertion(700021, "Client assertion application identifier doesn't match 'client_id'.")
+
+
+def _check_federated(world: World, assertion: str) -> None:
+    try:
+        claims = jwt.decode(assertion, world.tokens.public_key, algorithms=["RS256"], options={"verify_aud": False})
+    except jwt.ExpiredSignatureError as error:
+        raise BadAssertion(700024, "Client assertion is not within its valid time range.") from error
+    except jwt.PyJWTError as error:
+        raise BadAssertion(700027, f"Client assertion failed signature validation: {error}.") from error
+    issuer = f"{world.urls.login}/{world.home.id}/v2.0"
+    checks = ((700211, "issuer", "iss", issuer), (700213, "subject", "sub", world.identity.subject))
+    for code, word, claim, wanted in (*checks, (700212, "audience", "aud", FEDERATED_AUDIENCE)):
+        if claims.get(claim) != wanted:
+            text = f"No matching federated identity record found for presented assertion {word} '{claims.get(claim)}'."
+            raise BadAssertion(code, text)

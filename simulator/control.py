@@ -1,0 +1,192 @@
+"""The control surface ``/_sim``: state, score, faults, drift, tokens and settings, apart from the imitated API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from simulator.faults import Rule
+from simulator.population import new_person
+from simulator.world import World
+
+type Action = Callable[[World, Any], Any]
+
+SETTINGS = ("lag_ms", "latency_ms", "token_seconds")
+CHOICES = {"sync_patch": ("allow", "403", "400"), "purge_users": ("allow", "403")}
+LONGEST = 30 * 86400.0
+
+
+def parse_quota(text: str | None) -> tuple[int, float] | None:
+    """Read ``off`` or ``CAP/WINDOW``; ValueError otherwise."""
+    if text in (None, "off"):
+        return None
+    capacity, _, window = str(text).partition("/")
+    quota = int(capacity), float(window)
+    if quota[0] < 1 or quota[1] <= 0:
+        raise ValueError("a quota is 'off' or CAP/WINDOW, both above zero")
+    return quota
+
+
+def state(world: World) -> dict[str, Any]:
+    """Describe the target now, as the other side knows it."""
+    tenant, directory = world.target, world.target.directory
+    directory.tick()
+    families = ("users", "applications", "service_principals", "groups", "devices")
+    synced = directory.synced_listing
+    return {
+        "tenantId": tenant.id,
+        "domain": tenant.domain,
+        "tenantGone": tenant.gone,
+        "usersRemaining": len(directory.users.live),
+        "counts": {
+            f: {"live": len(getattr(directory, f).live), "deleted": len(getattr(directory, f).bin)} for f in families
+        },
+        "domains": sorted(directory.domains),
+        "organization": {
+            "onPremisesSyncEnabled": directory.sync_enabled,
+            "syncedUsers": synced.count(),
+            "securityDefaults": directory.security_defaults,
+            "authorizationPolicy": directory.authorization_policy,
+        },
+        "ownServicePrincipal": directory.own_sp_id in directory.service_principals.live,
+        "subscriptions": tenant.commerce.summary(),
+        "settings": {**{n: getattr(world.settings, n) for n in (*SETTINGS, *CHOICES)}, "quota": world.throttle.quota},
+    }
+
+
+def score(world: World) -> dict[str, Any]:
+    """Sum up what the simulator saw."""
+    books, users, bought = world.score, world.target.directory.users, world.target.commerce.summary()
+    return {
+        "usersTotal": users.total,
+        "usersDeleted": users.total - len(users.live),
+        "usersKept": len(users.live),
+        "subscriptionsTotal": bought["total"],
+        "subscriptionsDeleted": bought["deleted"],
+        "tenantGone": world.target.gone,
+        "doubleDeletes": books.double_deletes,
+        "keeperTouched": books.keeper_touched,
+        "protectedTouched": books.protected_touched,
+        "writes": books.writes,
+        "deletes": books.deletes,
+        "throttled": books.throttled,
+        "requests": books.requests,
+        "deleteTimes": {"first": books.first_delete, "last": books.last_delete},
+        "writesPerSecond": sorted([second, n] for second, n in books.per_second.items()),
+        **books.extra,
+    }
+
+
+def _answer(world: World, action: Action, *, body: bool) -> Any:
+    """Wrap an action as a route; a ValueError or a missing key is a 400 in words."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            sent = await request.json() if body else None
+            return web.json_response(action(world, sent))
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": str(error) or type(error).__name__}, status=400)
+
+    return handle
+
+
+def _set_faults(world: World, sent: Any) -> dict[str, Any]:
+    rules = [Rule.parse(raw) for raw in (sent if isinstance(sent, list) else [sent])]
+    world.faults.rules.extend(rules)
+    return {"rules": len(world.faults.rules)}
+
+
+def _list_faults(world: World, _: Any) -> list[dict[str, Any]]:
+    return [{"do": r.do, "times": r.times, "hits": r.hits, "inner": r.inner} for r in world.faults.rules]
+
+
+def _clear_faults(world: World, _: Any) -> dict[str, Any]:
+    world.faults.rules.clear()
+    return {"rules": 0}
+
+
+def _add_users(world: World, sent: Any) -> dict[str, Any]:
+    directory = world.target.directory
+    made = []
+    for _ in range(int(sent["count"])):
+        made.append(directory.create_user(new_person(world.target, directory.users.total)).id)
+    return {"created": made}
+
+
+def issue_token(world: World, tenant_id: str, seconds: float, app_id: str | None = None, roles: Any = None) -> str:
+    """Issue a token as the sign-in would, even when the app is missing there by now."""
+    tenant = world.tenants.get(tenant_id.lower())
+    if tenant is None:
+        raise ValueError(f"no tenant {tenant_id} here")
+    wanted = (app_id or world.client_id).lower()
+    family = tenant.directory.service_principals
+    everywhere = [*family.live.values(), *family.bin.values()]
+    sp = tenant.directory.sp_by_app_id(wanted) or next((s for s in everywhere if s.appId == wanted), None)
+    if sp is None:
+        raise ValueError(f"app {wanted} was never in tenant {tenant_id}")
+    return world.tokens.app_token(world, tenant, sp, world.urls.http, seconds, roles)
+
+
+def _token(world: World, sent: Any) -> dict[str, Any]:
+    seconds = float(sent.get("expiresIn", world.settings.token_seconds))
+    return {"token": issue_token(world, sent["tenantId"], seconds, sent.get("appId"), sent.get("roles"))}
+
+
+def _settings(world: World, sent: Any) -> dict[str, Any]:
+    unknown = set(sent) - {*SETTINGS, *CHOICES, "quota"}
+    if unknown:
+        raise ValueError(f"unknown settings {sorted(unknown)}")
+    for name, allowed in CHOICES.items():
+        if name in sent and sent[name] not in allowed:
+            raise ValueError(f"'{name}' is one of {allowed}")
+    for name in (*SETTINGS, *CHOICES):
+        if name in sent:
+            setattr(world.settings, name, float(sent[name]) if name in SETTINGS else sent[name])
+    if "quota" in sent:
+        world.throttle.reset(parse_quota(sent["quota"]))
+    return state(world)["settings"]
+
+
+def _consent(world: World, sent: Any) -> dict[str, Any]:
+    """Change what our app may do in the target: permissions, Entra roles, enabled or not."""
+    directory = world.target.directory
+    sp = directory.service_principals.live.get(directory.own_sp_id or "")
+    if sp is None:
+        raise ValueError("our service principal is not in the target any more")
+    sp.permissions = (sp.permissions | set(sent.get("add", ()))) - set(sent.get("remove", ()))
+    if "enabled" in sent:
+        sp.accountEnabled = bool(sent["enabled"])
+    if "directoryRoles" in sent:
+        for members in directory.roles.values():
+            members.pop(sp.id, None)
+        for template in sent["directoryRoles"]:
+            directory.assign_role(template, sp.id)
+    return {
+        "permissions": sorted(sp.permissions),
+        "directoryRoles": directory.roles_of(sp.id),
+        "enabled": sp.accountEnabled,
+    }
+
+
+def register(app: web.Application, world: World) -> None:
+    """Add the routes."""
+    reads: dict[str, Action] = {
+        "info": lambda w, _: w.info,
+        "state": lambda w, _: state(w),
+        "score": lambda w, _: score(w),
+        "faults": _list_faults,
+    }
+    writes: dict[str, Action] = {
+        "faults": _set_faults,
+        "users": _add_users,
+        "token": _token,
+        "settings": _settings,
+        "consent": _consent,
+    }
+    for name, action in reads.items():
+        app.router.add_get(f"/_sim/{name}", _answer(world, action, body=False))
+    for name, action in writes.items():
+        app.router.add_post(f"/_sim/{name}", _answer(world, action, body=True))
+    app.router.add_delete("/_sim/faults", _answer(world, _clear_faults, body=False))

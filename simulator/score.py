@@ -1,0 +1,67 @@
+"""Counts what the simulator saw, so that a rehearsal is judged by the other side's books."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One outer HTTP request and the final DELETE answers it carries; they count once it is written out."""
+
+    finals: list[str] = field(default_factory=list)
+
+
+EXCHANGE = web.RequestKey("exchange", Exchange)
+
+
+@dataclass
+class Score:
+    """Counters behind ``GET /_sim/score``."""
+
+    requests: int = 0
+    writes: int = 0
+    deletes: int = 0
+    throttled: int = 0
+    double_deletes: int = 0
+    keeper_touched: int = 0
+    protected_touched: int = 0
+    first_delete: float | None = None
+    last_delete: float | None = None
+    started: float = field(default_factory=time.time)
+    per_second: Counter[int] = field(default_factory=Counter)
+    extra: Counter[str] = field(default_factory=Counter)
+    _delivered: set[str] = field(default_factory=set)
+
+    def bump(self, name: str) -> None:
+        """Count something only another room knows of; it shows in the score under its name."""
+        self.extra[name] += 1
+
+    def delete_received(self, key: str) -> None:
+        """A DELETE came in; it is a double when its final answer had already gone out completely."""
+        if key in self._delivered:
+            self.double_deletes += 1
+
+    def write_accepted(self, method: str) -> None:
+        """A write passed the quota."""
+        self.writes += 1
+        if method == "DELETE":
+            self.deletes += 1
+        self.per_second[int(time.time() - self.started)] += 1
+
+    def user_deleted(self) -> None:
+        """A user went to the bin."""
+        self.last_delete = time.time()
+        self.first_delete = self.first_delete or self.last_delete
+
+    def delivered(self, exchange: Exchange) -> None:
+        """The outer answer was written out completely: its final DELETE answers are known to the client."""
+        self._delivered.update(exchange.finals)
+
+    def forget(self, key: str) -> None:
+        """A restored object may rightly be deleted again."""
+        self._delivered.discard(key)

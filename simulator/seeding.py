@@ -1,0 +1,132 @@
+"""Builds a world from its options: three tenants, the same for the same seed, GUIDs included."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from simulator.clock import Clock, iso
+from simulator.directory import Directory, guid
+from simulator.entities import Application, Domain, ServicePrincipal, User
+from simulator.faults import Faults
+from simulator.graph.policies import AUTHORIZATION
+from simulator.graph.router import GraphRouter
+from simulator.graph.throttle import Throttle
+from simulator.population import populate_apps, populate_inventory, populate_users
+from simulator.score import Score
+from simulator.tokens import TokenOffice
+from simulator.world import Identity, Options, Settings, Tenant, World
+
+PERMISSIONS = frozenset(
+    {
+        "Application.ReadWrite.All",
+        "AuditLog.Read.All",
+        "CrossTenantInformation.ReadBasic.All",
+        "Device.Read.All",
+        "Directory.Read.All",
+        "Domain.ReadWrite.All",
+        "Group.Read.All",
+        "LicenseAssignment.Read.All",
+        "Organization.Read.All",
+        "Organization.ReadWrite.All",
+        "Policy.Read.All",
+        "Policy.ReadWrite.AuthenticationMethod",
+        "Policy.ReadWrite.Authorization",
+        "Policy.ReadWrite.ConditionalAccess",
+        "Policy.ReadWrite.SecurityDefaults",
+        "RoleManagement.Read.Directory",
+        "User.DeleteRestore.All",
+        "User.EnableDisableAccount.All",
+        "User.Read.All",
+        "User.ReadWrite.All",
+        "User.RevokeSessions.All",
+    }
+)
+"""What the closure app was consented to in the target (tenant-facts C5)."""
+
+HOME_PERMISSIONS = frozenset(
+    {"CrossTenantInformation.ReadBasic.All", "Mail.Send", "Organization.Read.All", "User.Read.All"}
+)
+PEOPLE = ("ann", "bob", "cyd", "dan", "olga")
+
+
+def build(options: Options) -> World:
+    """Build the world; ``simulator.server`` adds routes and ports."""
+    rng = random.Random(options.seed)
+    clock = Clock(options.day_seconds)
+    settings = Settings(lag_ms=options.lag_ms, latency_ms=options.latency_ms)
+    if options.profile == "hybrid":
+        # App-only success is unverified (tenant-facts C2), so that the manual task is rehearsed.
+        settings.sync_patch = "403"
+
+    def tenant(domain: str, name: str, *custom: str) -> Tenant:
+        own = random.Random(rng.getrandbits(64))
+        tenant_id = guid(rng)
+        directory = Directory(tenant_id, clock, own, lambda: settings.lag_ms / 1000)
+        directory.created = clock.now() - timedelta(days=900)
+        directory.authorization_policy = dict(AUTHORIZATION)
+        directory.domains[domain] = Domain(domain, isInitial=True, isDefault=not custom)
+        for extra in custom:
+            directory.domains[extra] = Domain(extra, isDefault=True)
+        return Tenant(tenant_id, domain, name, own, directory)
+
+    client_id = guid(rng)
+    seed = options.seed
+    target = tenant(f"contoso{seed}.onmicrosoft.com", f"Contoso {seed}", f"contoso{seed}.com")
+    home = tenant("fabrikam.onmicrosoft.com", "Fabrikam", "fabrikam.com")
+    partner = tenant(f"tailwind{seed}.onmicrosoft.com", "Tailwind Partners", f"tailwind{seed}.com")
+    world = World(
+        options=options,
+        clock=clock,
+        rng=rng,
+        tenants={t.id: t for t in (target, home, partner)},
+        target=target,
+        home=home,
+        partner=partner,
+        client_id=client_id,
+        identity=Identity(client_id=guid(rng), subject=guid(rng), header=guid(rng)),
+        tokens=TokenOffice(),
+        graph=GraphRouter(),
+        throttle=Throttle(options.quota),
+        settings=settings,
+        score=Score(),
+        faults=Faults(),
+        batch_order=random.Random(seed),
+    )
+    own_app(world, target, PERMISSIONS)
+    own_app(world, home, HOME_PERMISSIONS)
+    own_app(world, partner, HOME_PERMISSIONS)
+    _fill_home(home, client_id)
+    populate_users(world, target)
+    populate_apps(world, target)
+    populate_inventory(world, target)
+    return world
+
+
+def own_app(world: World, tenant: Tenant, permissions: frozenset[str]) -> None:
+    """Consent to the closure app in a tenant, and remember its service principal there."""
+    sp = ServicePrincipal(
+        id=guid(tenant.rng),
+        appId=world.client_id,
+        displayName="Tenant Closure",
+        appDisplayName="Tenant Closure",
+        appOwnerOrganizationId=world.home.id,
+        signInAudience="AzureADMultipleOrgs",
+        servicePrincipalNames=(world.client_id,),
+        createdDateTime=iso(tenant.directory.created),
+        permissions=permissions,
+    )
+    tenant.directory.load_service_principal(sp)
+    tenant.directory.own_sp_id = sp.id
+
+
+def _fill_home(home: Tenant, client_id: str) -> None:
+    """Put the approvers and the app's registration into the hosting tenant."""
+    directory = home.directory
+    created = iso(directory.created)
+    for name in PEOPLE:
+        upn = f"{name}@fabrikam.com"
+        user = User(guid(home.rng), upn, name.capitalize(), mail=upn, mailNickname=name, createdDateTime=created)
+        directory.load_user(user)
+    app = Application(guid(home.rng), client_id, "Tenant Closure", "AzureADMultipleOrgs", "fabrikam.com", created)
+    directory.applications.load(app)

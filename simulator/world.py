@@ -1,0 +1,156 @@
+"""Holds everything the simulator knows: the tenants, who owns what, and the bookkeeping around them.
+
+For the other rooms:
+
+* ``tenant.commerce`` is set by ``simulator.commerce.seed(world, tenant)`` and has ``summary() -> dict`` with the
+  keys ``total``, ``deleted`` and ``byStatus`` (status -> count).
+* ``world.inbox`` is set by ``simulator.inbox.register``.
+* ``world.graph`` is the Graph router (``simulator.graph.router``): ``world.graph.add("GET", "/subscribedSkus", ...)``.
+* ``world.delete_tenant(tenant)`` is what the portal's Delete button does; sign-in answers AADSTS90002 from then on.
+* ``tenant.directory`` has ``users``, ``applications``, ``service_principals`` (each a ``Family``: ``.live`` maps id ->
+  object), ``keeper``, ``domains``, ``sync_enabled``, ``start_sync_off()``; see ``simulator.directory``.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from simulator.clock import Clock
+from simulator.faults import Faults
+from simulator.score import Score
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from cryptography import x509
+
+    from simulator.directory import Directory
+    from simulator.graph.router import GraphRouter
+    from simulator.graph.throttle import Throttle
+    from simulator.tokens import Caller, TokenOffice
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line can choose."""
+
+    seed: int = 7
+    users: int = 50
+    profile: str = "small"
+    quota: tuple[int, float] | None = (3000, 150.0)
+    latency_ms: float = 0
+    day_seconds: float = 86400.0
+    lag_ms: float = 1000.0
+
+
+@dataclass
+class Settings:
+    """What the control surface can change while the simulator runs."""
+
+    lag_ms: float
+    latency_ms: float
+    token_seconds: float = 3600.0
+    sync_patch: str = "allow"
+    """How app-only PATCH of onPremisesSyncEnabled answers: ``allow``, ``403`` or ``400`` (tenant-facts C2)."""
+    purge_users: str = "allow"
+    """How app-only purge of a deleted user answers: ``allow`` or ``403`` (tenant-facts C1 holds both)."""
+
+
+@dataclass
+class Urls:
+    """Where the two ports are, once they are bound."""
+
+    http: str = ""
+    login: str = ""
+
+
+@dataclass
+class Identity:
+    """What proves our app at the sign-in: its certificate, and its managed identity (tenant-facts F)."""
+
+    client_id: str = ""
+    """Client id of the user-assigned managed identity."""
+    subject: str = ""
+    """Its principal id, the subject of the federated credential."""
+    header: str = ""
+    """The secret that App Service hands to the app as IDENTITY_HEADER."""
+    certificate: x509.Certificate | None = None
+
+
+@dataclass
+class Tenant:
+    """One directory with its commerce side."""
+
+    id: str
+    domain: str
+    display_name: str
+    rng: random.Random
+    directory: Directory
+    tenant_type: str = "AAD"
+    commerce: Any = None
+    deleted_at: datetime | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the portal's Delete has removed this tenant."""
+        return self.deleted_at is not None
+
+
+class GraphError(Exception):
+    """An error answer in Microsoft's shape: HTTP status, ``code``, ``message``, extra headers (tenant-facts C6)."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+
+@dataclass
+class World:
+    """All tenants and the state around them; built by ``simulator.seeding.build``."""
+
+    options: Options
+    clock: Clock
+    rng: random.Random
+    tenants: dict[str, Tenant]
+    target: Tenant
+    home: Tenant
+    partner: Tenant
+    client_id: str
+    tokens: TokenOffice
+    graph: GraphRouter
+    throttle: Throttle
+    settings: Settings
+    identity: Identity = field(default_factory=Identity)
+    score: Score = field(default_factory=Score)
+    faults: Faults = field(default_factory=Faults)
+    urls: Urls = field(default_factory=Urls)
+    inbox: Any = None
+    batch_order: random.Random = field(default_factory=random.Random)
+    """Its own generator, so that the order of batch answers depends on the seed and on nothing else."""
+    info: dict[str, Any] = field(default_factory=dict)
+    """The ready line's object, once the ports are bound."""
+
+    def caller_for(self, request: web.BaseRequest) -> Caller:
+        """Return who calls: tenant, app, roles. Raises GraphError 401 when the token is no good."""
+        return self.tokens.caller(self, request.headers.get("Authorization", ""))
+
+    def tenant_for(self, request: web.BaseRequest) -> Tenant:
+        """Return the tenant the bearer token speaks for. Raises GraphError 401 when the token is no good."""
+        return self.tenants[self.caller_for(request).tenant_id]
+
+    def tenant_by_name(self, name: str) -> Tenant | None:
+        """Find a living tenant by id or by any of its verified domains."""
+        name = name.lower()
+        tenant = self.tenants.get(name)
+        if tenant is None:
+            tenant = next((t for t in self.tenants.values() if t.domain == name or name in t.directory.domains), None)
+        return None if tenant is None or tenant.gone else tenant
+
+    def delete_tenant(self, tenant: Tenant) -> None:
+        """Delete a tenant as the portal's Delete button does (tenant-facts B)."""
+        tenant.deleted_at = self.clock.now()
