@@ -9,7 +9,8 @@ ClosureError
  ├── RecordConflict       somebody else wrote first (ETag or append position); read again
  ├── RecordMissing        a record that must be there is not
  └── ServiceTrouble       Microsoft or storage did not answer usefully; a later try may
-      └── Throttled       429 for the whole call; carries `retry_after` seconds
+      ├── Throttled       429 for the whole call; carries `retry_after` seconds
+      └── SignInRefused   no token; carries the AADSTS `code`
 ```
 """
 
@@ -78,3 +79,11 @@ class Throttled(ServiceTrouble):
     def __init__(self, detail: str, retry_after: float) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class SignInRefused(ServiceTrouble):
+    """The login endpoint refused to give a token. `code` is the AADSTS number, or None when it named none."""
+
+    def __init__(self, tenant_id: str, code: int | None, detail: str) -> None:
+        super().__init__(f"sign-in to tenant {tenant_id} was refused: {detail}")
+        self.tenant_id, self.code = tenant_id, code

@@ -1,0 +1,212 @@
+"""`ports.Billing` on Azure Resource Manager: Azure subscriptions and Microsoft Customer Agreement billing.
+
+Graph's listing stays the truth (subscription-facts 5). A billing role is optional: without one ARM shows no account, so
+`billing_subscriptions` returns no rows and those subscriptions become manual tasks. A 202 is success here; its Location
+is not polled, because only a later read proves anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
+from tenantclosure.gateways.answers import answer_of_reply, trouble
+from tenantclosure.gateways.http import Caller, Reply, connections
+from tenantclosure.gateways.identity import Credentials
+from tenantclosure.model.inventory import Answer, Item
+from tenantclosure.names import Rail
+from tenantclosure.settings import Settings
+
+BILLING = "api-version=2024-04-01"
+SUBSCRIPTIONS = "api-version=2022-12-01"
+CANCEL = "api-version=2021-10-01"
+ACCOUNTS = "/providers/Microsoft.Billing/billingAccounts"
+ROW = re.compile(rf"({re.escape(ACCOUNTS)}/[^/?#]+)/billingSubscriptions/[^/?#]+", re.IGNORECASE)
+NO_ROLE = (401, 403)
+
+
+class ArmBilling:
+    """Subscriptions of one tenant. `ArmBilling(settings, credentials, tenant_id)`."""
+
+    def __init__(self, settings: Settings, credentials: Credentials, tenant_id: str) -> None:
+        self.tenant_id = tenant_id.lower()
+        self._arm = settings.endpoint("arm")
+        tokens = credentials.source(self.tenant_id, settings.endpoint("arm_scope"))
+        self._call = Caller(connections(settings), tokens).call
+
+    async def azure_subscriptions(self) -> list[Item]:
+        """Azure subscriptions of this tenant (subscription-facts 3). facts: state, tenantId, quotaId.
+
+        Subscriptions that other tenants delegated to us are left out. Raises ListingIncomplete.
+        """
+        items: list[Item] = []
+        async for row in self._rows(f"/subscriptions?{SUBSCRIPTIONS}", "azure-subscriptions"):
+            owner, subscription = row.get("tenantId"), row.get("subscriptionId")
+            if not isinstance(owner, str) or not isinstance(subscription, str):
+                raise ListingIncomplete("azure-subscriptions", len(items), "a row without subscription or tenant id")
+            if owner.lower() == self.tenant_id:
+                facts = {
+                    "state": row.get("state"),
+                    "tenantId": owner.lower(),
+                    "quotaId": _inner(row, "subscriptionPolicies").get("quotaId"),
+                }
+                items.append(Item(subscription, str(row.get("displayName") or subscription), facts))
+        return items
+
+    async def azure_state(self, subscription_id: str) -> str:
+        """Enabled, Warned, PastDue, Disabled, Deleted or Expired; `Deleted` when 404. Raises ServiceTrouble."""
+        reply = await self._get(f"/subscriptions/{_guid(subscription_id)}?{SUBSCRIPTIONS}")
+        if reply.status == 404:
+            return "Deleted"
+        state = reply.body.get("state") if reply.ok and isinstance(reply.body, dict) else None
+        if not isinstance(state, str):
+            raise trouble("state of an Azure subscription", reply)
+        return state
+
+    async def cancel_azure(self, subscription_id: str) -> Answer:
+        """POST Microsoft.Subscription/cancel; 200 at once (subscription-facts 3). Resources present: 400, an answer."""
+        path = f"/subscriptions/{_guid(subscription_id)}/providers/Microsoft.Subscription/cancel?{CANCEL}"
+        return answer_of_reply(subscription_id, await self._call("POST", self._arm + path))
+
+    async def billing_subscriptions(self) -> list[Item]:
+        """Billing subscriptions that provision this tenant, of every account we can see (facts: `ports.Billing`).
+
+        Rows of other tenants never leave here; whose a row is decides subscription-facts 2, item 5. No billing role
+        (401, 403) means no rows. Every other break raises ListingIncomplete.
+        """
+        items: list[Item] = []
+        async for account in self._rows(f"{ACCOUNTS}?{BILLING}", "billing-accounts", optional=True):
+            path = str(account.get("id") or "")
+            sole: bool | None = None
+            rows = self._rows(f"{path}/billingSubscriptions?{BILLING}&top=50", "billing-subscriptions", optional=True)
+            async for row in rows:
+                ours = self._named(row)
+                if ours is None:
+                    sole = await self._sole_tenant(account) if sole is None else sole
+                    ours = sole
+                if ours:
+                    items.append(self._item(row, account))
+        return items
+
+    async def billing_subscription(self, arm_id: str) -> Item | None:
+        """One row afresh; None when 404. Raises RailBroken if it is another tenant's, ServiceTrouble otherwise."""
+        reply = await self._get(f"{_row(arm_id)}?{BILLING}")
+        if reply.status == 404:
+            return None
+        if not reply.ok or not isinstance(reply.body, dict):
+            raise trouble("billing subscription", reply)
+        account_path = _account_path(arm_id)
+        account = await self._get(f"{account_path}?{BILLING}")
+        if not account.ok or not isinstance(account.body, dict):
+            raise trouble("billing account", account)
+        ours = self._named(reply.body)
+        if ours is None:
+            ours = await self._sole_tenant(account.body)
+        if not ours:
+            raise RailBroken(Rail.TENANT_PIN, "the billing subscription provisions another tenant")
+        return self._item(reply.body, account.body)
+
+    async def cancel_billing(self, arm_id: str) -> Answer:
+        """DELETE billingSubscriptions: cancels, MCA only, inside the window (subscription-facts 2). 202, 204: success.
+
+        Reads the row first, so that another tenant's is never touched (RailBroken); 404 when it is gone.
+        """
+        return await self._write("DELETE", arm_id)
+
+    async def stop_renewal(self, arm_id: str) -> Answer:
+        """PATCH autoRenew Off; reads the row first like `cancel_billing`. 200 or 202: success."""
+        return await self._write("PATCH", arm_id, {"properties": {"autoRenew": "Off"}})
+
+    async def _write(self, method: str, arm_id: str, body: dict[str, Any] | None = None) -> Answer:
+        if await self.billing_subscription(arm_id) is None:
+            return Answer(arm_id, 404, "NotFound")
+        return answer_of_reply(arm_id, await self._call(method, f"{self._arm}{_row(arm_id)}?{BILLING}", body=body))
+
+    def _named(self, row: Mapping[str, Any]) -> bool | None:
+        """Whether the row names this tenant; None when it names none."""
+        inner = _inner(row, "properties")
+        named = [inner.get("provisioningTenantId"), inner.get("beneficiaryTenantId")]
+        given = [str(tenant).lower() for tenant in named if tenant]
+        return self.tenant_id in given if given else None
+
+    async def _sole_tenant(self, account: Mapping[str, Any]) -> bool:
+        """Whether an account can only mean this tenant: it is the primary one, and no other is actively attached."""
+        primary = str(_inner(account, "properties").get("primaryBillingTenantId") or "").lower()
+        if primary != self.tenant_id:
+            return False
+        async for other in self._rows(f"{account.get('id')}/associatedTenants?{BILLING}", "associated-tenants"):
+            inner = _inner(other, "properties")
+            foreign = str(inner.get("tenantId") or "").lower() != self.tenant_id
+            if foreign and inner.get("provisioningManagementState") == "Active":
+                return False
+        return True
+
+    def _item(self, row: Mapping[str, Any], account: Mapping[str, Any]) -> Item:
+        inner, overrides = _inner(row, "properties"), _inner(_inner(row, "properties"), "systemOverrides")
+        name = inner.get("displayName") or inner.get("skuDescription") or inner.get("productType") or row.get("name")
+        facts = {
+            "name": str(name),
+            "status": inner.get("status"),
+            "autoRenew": inner.get("autoRenew"),
+            "termEndDate": inner.get("termEndDate"),
+            "cancellation": overrides.get("cancellation"),
+            "cancellationAllowedEndDate": overrides.get("cancellationAllowedEndDate"),
+            "agreementType": _inner(account, "properties").get("agreementType"),
+            "operationStatus": inner.get("operationStatus"),
+            "tenantId": self.tenant_id,
+            "skuId": inner.get("skuId"),
+            "quantity": inner.get("quantity"),
+        }
+        return Item(_row(str(row.get("id") or "")), str(name), facts)
+
+    async def _get(self, path: str) -> Reply:
+        return await self._call("GET", self._arm + path)
+
+    async def _rows(self, path: str, name: str, *, optional: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """Rows of an ARM listing to its end. `optional`: no permission on the first page means no rows."""
+        seen, url, links = 0, self._arm + path, set[str]()
+        while True:
+            try:
+                reply = await self._call("GET", url)
+            except ServiceTrouble as error:
+                raise ListingIncomplete(name, seen, str(error)) from error
+            if optional and not links and reply.status in NO_ROLE:
+                return
+            value = reply.body.get("value") if reply.ok and isinstance(reply.body, dict) else None
+            if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+                raise ListingIncomplete(name, seen, str(trouble("ARM", reply)))
+            for row in value:
+                seen += 1
+                yield row
+            link = reply.body.get("nextLink")
+            if not link:
+                return
+            if link in links or not str(link).startswith(self._arm + "/"):
+                raise ListingIncomplete(name, seen, "a nextLink came twice or leads away from ARM")
+            links.add(link)
+            url = str(link)
+
+
+def _inner(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = row.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _guid(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F-]{36}", value):
+        raise ValueError("an Azure subscription id is a GUID")
+    return value
+
+
+def _row(arm_id: str) -> str:
+    if not ROW.fullmatch(arm_id):
+        raise ValueError("not the ARM id of a billing subscription")
+    return arm_id
+
+
+def _account_path(arm_id: str) -> str:
+    match = ROW.fullmatch(arm_id)
+    assert match is not None  # _row has checked it
+    return match[1]

@@ -1,0 +1,88 @@
+"""Graph's `$batch`: up to 20 requests in one call, and one answer for each in the order they were asked.
+
+Facts (tenant-facts D): answers come in any order and carry their own status, headers and body; the outer 200 says
+nothing about the items; a throttled item has its own Retry-After in decimal seconds; a successful DELETE has no body.
+Our request ids are the positions "0" to "19", so that object ids never have to be unique or short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenantclosure.errors import ServiceTrouble
+from tenantclosure.gateways.answers import answer_of, request_id_of, trouble
+from tenantclosure.gateways.http import Reply
+from tenantclosure.model.inventory import Answer
+
+MOST = 20
+"""Requests in one batch (tenant-facts D)."""
+PRIORITY = {"x-ms-throttle-priority": "low"}
+"""People's work in the tenant goes before our bulk (tenant-facts D)."""
+
+Call = Callable[..., Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a batch. `item` is whom the answer is about; `url` starts with `/` and has no version."""
+
+    item: str
+    method: str
+    url: str
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer of a batch with its body, where the body matters."""
+
+    answer: Answer
+    body: Any = None
+
+
+async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
+    """Send up to 20 requests and return as many answers in the same order.
+
+    An item that Graph left out has status 0. Answers with unknown, repeated or garbled ids are ignored. Raises
+    Throttled or ServiceTrouble when the outer call failed; then nothing is known of any item.
+    """
+    if len(asks) > MOST:
+        raise ValueError(f"a batch takes at most {MOST} requests, not {len(asks)}")
+    if not asks:
+        return []
+    requests = [_request(position, ask) for position, ask in enumerate(asks)]
+    reply = await call("POST", f"{version_url}/$batch", body={"requests": requests}, headers=PRIORITY)
+    responses = reply.body.get("responses") if isinstance(reply.body, dict) else None
+    # Older services answer 424 outside when an item failed; the items' own answers are still inside.
+    if not (reply.ok or reply.status == 424) or not isinstance(responses, list):
+        raise trouble("$batch", reply) if not reply.ok else ServiceTrouble("$batch: an answer without responses")
+    outer_id = request_id_of(reply.headers)
+    said: dict[int, Said] = {}
+    for response in responses:
+        position = _position(response, len(asks))
+        if position is not None and position not in said:
+            said[position] = _said(asks[position].item, response, outer_id)
+    return [said.get(n) or Said(Answer(ask.item, 0, request_id=outer_id)) for n, ask in enumerate(asks)]
+
+
+def _request(position: int, ask: Ask) -> dict[str, Any]:
+    request: dict[str, Any] = {"id": str(position), "method": ask.method, "url": ask.url}
+    if ask.body is not None:
+        request |= {"headers": {"Content-Type": "application/json"}, "body": dict(ask.body)}
+    return request
+
+
+def _position(response: Any, size: int) -> int | None:
+    if not isinstance(response, dict) or type(response.get("status")) is not int:
+        return None
+    text = str(response.get("id", ""))
+    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text and int(text) < size else None
+
+
+def _said(item: str, response: dict[str, Any], outer_id: str) -> Said:
+    given = response.get("headers")
+    headers = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+    body = response.get("body")
+    return Said(answer_of(item, response["status"], headers, body, outer_id), body)

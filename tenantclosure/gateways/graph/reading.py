@@ -1,0 +1,165 @@
+"""The reading half of the Graph gateway: listings and single objects through msgraph-sdk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from tenantclosure.errors import ListingIncomplete, ServiceTrouble
+from tenantclosure.gateways.answers import trouble
+from tenantclosure.gateways.graph.connection import GraphConnection
+from tenantclosure.gateways.graph.listing import KINDS
+from tenantclosure.gateways.graph.paging import rows
+from tenantclosure.gateways.http import Reply
+from tenantclosure.model.inventory import Item, Organization
+from tenantclosure.names import Family
+
+JSON = dict[str, Any]
+
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+"""Template id of the role Global Administrator, the same in every tenant (tenant-facts C1)."""
+ORGANIZATION = ("id", "displayName", "tenantType", "onPremisesSyncEnabled", "partnerTenantType", "verifiedDomains")
+FREEZE = ("allowedToSignUpEmailBasedSubscriptions", "allowEmailVerifiedUsersToJoinOrganization", "allowInvitesFrom")
+"""Members of authorizationPolicy that the freeze changes (tenant-facts C5)."""
+
+
+class Reading(GraphConnection):
+    """Reads of one tenant."""
+
+    async def organization(self) -> Organization:
+        """`GET /organization`; exactly one row, otherwise ListingIncomplete (tenant-facts C2)."""
+        found = await self._all("organization", lambda sdk: sdk.organization, ORGANIZATION)
+        if len(found) != 1 or not found[0].get("id"):
+            raise ListingIncomplete("organization", len(found), "there must be exactly one organization")
+        row = found[0]
+        domains = row.get("verifiedDomains") or []
+        return Organization(
+            id=row["id"].lower(),
+            display_name=row.get("displayName") or "",
+            tenant_type=row.get("tenantType") or "",
+            sync_enabled=row.get("onPremisesSyncEnabled"),
+            verified_domains=tuple(d["name"] for d in domains if d.get("name")),
+            initial_domain=next((d["name"] for d in domains if d.get("isInitial") and d.get("name")), ""),
+            partner_tenant_type=row.get("partnerTenantType"),
+        )
+
+    async def find_user(self, id_or_upn: str) -> Item | None:
+        """One user by object id or UPN with the facts of `listing.py`; None when Graph says 404."""
+        kind = KINDS[Family.USERS]
+        row = await self._one(lambda sdk: sdk.users.by_user_id(id_or_upn), kind.select, "user")
+        return None if row is None else kind.item(row)
+
+    async def own_service_principal(self) -> Item | None:
+        """Our application's service principal; by `CLOSURE_CLIENT_ID`, or by the token's appid where that is empty.
+
+        None when the tenant has none, or when neither names an application (a rehearsal's static token).
+        """
+        app_id = self.settings.client_id or (await self.identity()).app_id
+        if not app_id:
+            return None
+        kind = KINDS[Family.SERVICE_PRINCIPALS]
+        row = await self._one(lambda sdk: sdk.service_principals_with_app_id(app_id), kind.select, "own application")
+        return None if row is None else kind.item(row)
+
+    async def global_administrators(self) -> frozenset[str]:
+        """Object ids of active direct members of Global Administrator: users, and groups or applications if any.
+
+        A 404 would mean that the role was never activated, which no living tenant can be (derived), so it is
+        ListingIncomplete like every other failure.
+        """
+        # The SDK has no members under the template id's path, so its builder gets the documented address.
+        url = f"{self.v1}/directoryRoles(roleTemplateId='{GLOBAL_ADMINISTRATOR}')/members?$select=id"
+        found = await self._all(
+            "global-administrators", lambda sdk: sdk.directory_roles.by_directory_role_id("x").members, first=url
+        )
+        if not all(row.get("id") for row in found):
+            raise ListingIncomplete("global-administrators", len(found), "a member without an id")
+        return frozenset(row["id"] for row in found)
+
+    async def role_holders(self) -> Mapping[str, tuple[str, ...]]:
+        """Principal id -> role definition ids of every active assignment; eligible ones (PIM) are not in here."""
+        found = await self._all(
+            "role-assignments",
+            lambda sdk: sdk.role_management.directory.role_assignments,
+            ("id", "principalId", "roleDefinitionId"),
+        )
+        holders: dict[str, list[str]] = {}
+        for row in found:
+            principal, role = row.get("principalId"), row.get("roleDefinitionId")
+            if not principal or not role:
+                raise ListingIncomplete("role-assignments", len(found), "an assignment without principal or role")
+            holders.setdefault(principal, []).append(role)
+        return {principal: tuple(sorted(set(roles))) for principal, roles in holders.items()}
+
+    async def pages(self, family: str) -> AsyncIterator[list[Item]]:
+        """Every page of a family in order (`names.Family`; facts in `listing.py`), `$top` 999 where Graph takes it.
+
+        Raises ListingIncomplete on any break; `paging.py` says what counts as one and when a page is asked for again.
+        An item that an earlier page already had is left out; a page of nothing but such items means we go in circles.
+        """
+        kind = KINDS[Family(family)]
+        known: set[str] = set()
+        async for page in rows(
+            self.client(),
+            kind.path_in_sdk,
+            self.clock,
+            name=str(family),
+            base_url=self.v1,
+            select=kind.select,
+            top=kind.top,
+        ):
+            try:
+                items = [kind.item(row) for row in page]
+            except (ValueError, AttributeError, TypeError) as error:
+                raise ListingIncomplete(str(family), len(known), f"an unreadable row ({error})") from error
+            fresh = list({item.id: item for item in items if item.id not in known}.values())
+            if items and not fresh:
+                raise ListingIncomplete(str(family), len(known), "a page repeats what came before")
+            known.update(item.id for item in fresh)
+            yield fresh
+
+    async def count(self, family: str) -> int | None:
+        """`$count` with `ConsistencyLevel: eventual`, or None where Graph offers none (also in B2C: 400)."""
+        kind = KINDS[Family(family)]
+        if not kind.counted:
+            return None
+        headers = {"ConsistencyLevel": "eventual", "Accept": "text/plain"}
+        reply = await self.call("GET", f"{self.v1}/{kind.path}/$count", headers=headers)
+        if reply.status in (400, 404):
+            return None
+        if not reply.ok or type(reply.body) is not int:
+            raise trouble(f"count of {family}", reply)
+        return reply.body
+
+    async def sign_up_policy(self) -> JSON:
+        """The members of authorizationPolicy that the freeze changes, as Graph returns them; an abort restores them."""
+        row = await self._one(lambda sdk: sdk.policies.authorization_policy, ("id", *FREEZE), "authorizationPolicy")
+        if row is None:
+            raise ServiceTrouble("authorizationPolicy: HTTP 404")
+        return {name: row[name] for name in FREEZE if name in row}
+
+    async def security_defaults(self) -> bool | None:
+        """Whether security defaults are on; None when Graph won't tell (4xx). Raises Throttled, ServiceTrouble."""
+        reply = await self._ask(lambda sdk: sdk.policies.identity_security_defaults_enforcement_policy, ("isEnabled",))
+        enabled = reply.body.get("isEnabled") if reply.ok and isinstance(reply.body, dict) else None
+        return enabled if isinstance(enabled, bool) else None
+
+    async def _one(self, path: Any, select: tuple[str, ...], what: str) -> Any:
+        """One object through the SDK; None for 404, ServiceTrouble for other refusals."""
+        reply = await self._ask(path, select)
+        if reply.status == 404:
+            return None
+        if not reply.ok or not isinstance(reply.body, dict):
+            raise trouble(what, reply)
+        return reply.body
+
+    async def _ask(self, path: Any, select: tuple[str, ...]) -> Reply:
+        from tenantclosure.gateways.graph.sdk import ask, reach
+
+        client = self.client()
+        return await ask(client, reach(client, path), select)
+
+    async def _all(self, name: str, path: Any, select: tuple[str, ...] = (), first: str | None = None) -> list[JSON]:
+        """A whole small listing through the SDK."""
+        pages = rows(self.client(), path, self.clock, name=name, base_url=self.v1, select=select, first=first)
+        return [row async for page in pages for row in page]
