@@ -1,0 +1,85 @@
+"""The final report as one HTML file and as JSON; both show the same dict.
+
+```text
+{schema, closureId, tenantId, domain, displayName, result, why?, requester, reason, createdAt, endedAt,
+ plan: {serial, digest, families: {family: count}},
+ counts: {family: {planned, removed, absent, kept, refused, failed}},
+ approvals: [{gate, serial, digest, decision, person, at, comment}],
+ tasks: [task documents], subscriptions: [{id, name, provider, stage, outcome}],
+ timeline: [{at, word, actor, detail}], blockers, tenantGone: {provenAt, sightings} | null,
+ audit: {ok, lines, head}, resent}
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tenantclosure.names import Outcome, Word
+from tenantclosure.rendering import pictures
+
+HEADLINES = {
+    "closed": "The tenant is closed",
+    "blocked": "The closure ended with blockers",
+    "kept": "The closure ended; users were kept",
+    "vetoed": "The closure was vetoed",
+    "expired": "The closure expired unanswered",
+    "aborted": "The closure was aborted",
+    "failed": "The closure failed",
+}
+MANY = 400
+"""Timeline lines shown; a longer story loses its shards and writes first, which the JSON keeps."""
+FINE = frozenset({Word.SHARD_DONE, Word.WRITE_MADE})
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def moment(text: str | None) -> str:
+    """A wire time in UTC, to the second."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if text else "–"
+
+
+def brief(value: Any) -> str:
+    """An audit line's detail in one readable line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {brief(member)}" for key, member in value.items() if member not in (None, "", [], {}))
+    if isinstance(value, list):
+        more = f" and {len(value) - 10} more" if len(value) > 10 else ""
+        return " ".join(brief(member) for member in value[:10]) + more
+    return str(value)[:300]
+
+
+_environment.filters["moment"] = moment
+_environment.filters["brief"] = brief
+
+
+def report_html(report: Mapping[str, Any]) -> str:
+    """The report as one self-contained page: style and pictures inside, no script, nothing fetched."""
+    timeline = list(report["timeline"])
+    story = timeline if len(timeline) <= MANY else [line for line in timeline if line["word"] not in FINE]
+    return _environment.get_template("report.html").render(
+        report=report,
+        headline=HEADLINES.get(report["result"], "The closure has ended"),
+        families=pictures.family_bars(report["counts"]),
+        strip=pictures.phase_strip(timeline, report["createdAt"], report["endedAt"]),
+        outcomes=[outcome.value for outcome in Outcome],
+        story=story[:MANY],
+        left_out=len(timeline) - len(story[:MANY]),
+    )
+
+
+def report_json(report: Mapping[str, Any]) -> bytes:
+    """The report for machines, keys in a fixed order."""
+    return (json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode("utf-8", errors="replace")

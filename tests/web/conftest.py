@@ -1,0 +1,19 @@
+"""The desk as a fixture; the process's parts are put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tenantclosure import wiring
+from tests.web import rig
+
+
+@pytest.fixture
+def desk() -> Iterator[rig.Desk]:
+    """Parts in memory, in force for the handlers while the test runs."""
+    made = rig.desk()
+    wiring.use(made.parts)
+    yield made
+    wiring.use(None)

@@ -1,0 +1,291 @@
+"""A desk for web tests: parts in memory, a tenant to ask, a durable client that remembers, and requests to send."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import azure.functions as func
+
+from tenantclosure import names
+from tenantclosure.ledger import Ledger
+from tenantclosure.model.approval_policy import ApprovalPolicy
+from tenantclosure.model.inventory import Item, Organization, TokenIdentity
+from tenantclosure.policy.canonical import digest
+from tenantclosure.settings import Settings
+from tenantclosure.wiring import Parts
+from tests.fakes.memory_records import MemoryRecords
+from web.door import guarded
+from web.routes import ROUTES
+
+TARGET = "0b0a1c2d-0000-4000-8000-000000000001"
+HOME = "0b0a1c2d-0000-4000-8000-0000000000ff"
+PEOPLE = {
+    name: f"0b0a1c2d-0000-4000-8000-00000000a{number:03d}"
+    for number, name in enumerate(("olga", "ann", "bob", "cyd", "eve"))
+}
+
+
+class StillClock:
+    """Time that moves only when a test says so."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        # A little later at each look, as with a real clock: two decisions never share a key.
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+    def days(self, days: float) -> float:
+        return days * 86400
+
+    async def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class SmallTenant:
+    """As much of `ports.Directory` as intake reads."""
+
+    def __init__(self) -> None:
+        self.keeper: Item | None = Item("k1", "Last Admin", {"userType": "Member", "synced": False, "enabled": True})
+        self.administrators = frozenset({"k1"})
+        self.token_tenant = TARGET
+
+    async def identity(self) -> TokenIdentity:
+        return TokenIdentity(self.token_tenant, "app", "sp", None)
+
+    async def organization(self) -> Organization:
+        domains = ("contoso.onmicrosoft.com", "contoso.com")
+        return Organization(TARGET, "Contoso", "AAD", None, domains, domains[0])
+
+    async def find_user(self, id_or_upn: str) -> Item | None:
+        return self.keeper if id_or_upn == "last.admin@contoso.onmicrosoft.com" else None
+
+    async def global_administrators(self) -> frozenset[str]:
+        return self.administrators
+
+
+class RememberingClient:
+    """What we use of `DurableFunctionsClient`; `states` maps instances to runtime statuses."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, dict[str, Any], str]] = []
+        self.raised: list[tuple[str, str]] = []
+        self.states: dict[str, str] = {}
+        self.updated = datetime(2026, 11, 1, tzinfo=UTC)
+        self.deaf = False
+
+    async def schedule_new_orchestration(self, name: str, *, input: Any, instance_id: str) -> str:
+        if self.deaf:
+            raise ConnectionError("no hub")
+        if instance_id in self.states:
+            raise RuntimeError("ALREADY_EXISTS")
+        self.started.append((name, input, instance_id))
+        self.states[instance_id] = "PENDING"
+        return instance_id
+
+    async def raise_orchestration_event(self, instance: str, event: str, *, data: Any = None) -> None:
+        if self.deaf:
+            raise ConnectionError("no hub")
+        self.raised.append((instance, event))
+
+    async def get_orchestration_state(self, instance: str, *, fetch_payloads: bool = True) -> Any:
+        if self.deaf:
+            raise ConnectionError("no hub")
+        status = self.states.get(instance)
+        return status and SimpleNamespace(runtime_status=SimpleNamespace(name=status), last_updated_at=self.updated)
+
+
+@dataclass
+class Desk:
+    """Everything a test needs at hand."""
+
+    parts: Parts
+    client: RememberingClient
+    tenant: SmallTenant
+    clock: StillClock
+    records: MemoryRecords
+    ledger: Ledger
+    routes: dict[str, Any] = field(default_factory=lambda: {route.name: route for route in ROUTES})
+
+    async def call(
+        self,
+        name: str,
+        query: str = "",
+        *,
+        who: str | None = "olga:Operator",
+        body: Any = None,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        **path: str,
+    ) -> func.HttpResponse:
+        """Send a request through the very function the host would call."""
+        route = self.routes[name]
+        sent = {"Content-Type": "application/json"} if route.method == "POST" else {}
+        if who is not None:
+            sent["X-MS-CLIENT-PRINCIPAL"] = principal(who)
+        data = raw if raw is not None else json.dumps(body).encode() if body is not None else b""
+        req = func.HttpRequest(
+            route.method,
+            f"http://localhost/{route.path}{query}",
+            headers={**sent, **(headers or {})},
+            params=dict(parse_qsl(urlsplit(query).query)),
+            route_params=path,
+            body=data,
+        )
+        handle = guarded(route)
+        answer: func.HttpResponse = await (handle(req, self.client) if route.wakes else handle(req))
+        return answer
+
+    async def filed(self, **changes: Any) -> str:
+        """File the smallest request and return the closure's id."""
+        answer = await self.call("file_closure", body=request(**changes))
+        assert answer.status_code == 202, answer.get_body()
+        closure: str = read(answer)["closureId"]
+        return closure
+
+    async def planned(self, closure: str, **counts: int) -> str:
+        """Freeze a plan of so many items per family; returns its digest."""
+        manifest = {
+            "schema": 1,
+            "closureId": closure,
+            "tenantId": TARGET,
+            "domain": "contoso.onmicrosoft.com",
+            "serial": 1,
+            "keeper": {"id": "k1", "upn": "last.admin@contoso.onmicrosoft.com"},
+            "ownServicePrincipal": None,
+            "families": {
+                family.replace("_", "-"): {"count": count, "shards": [{"count": count, "sha256": "0" * 64}]}
+                for family, count in (counts or {"users": 3}).items()
+            },
+            "kept": [{"id": "k1", "name": "Last Admin", "family": "users", "reason": "keeper"}],
+        }
+        found = digest(manifest)
+        await self.records.write_blob(names.manifest_path(closure, 1), json.dumps(manifest).encode())
+        await self.ledger.change(closure, lambda row: row.update(digest=found))
+        return found
+
+    async def at_gate(self, gate: str = "plan") -> tuple[str, str]:
+        """A closure whose gate is open: its id and the plan's digest."""
+        closure = await self.filed()
+        found = await self.planned(closure)
+        doc = await self.ledger.open_gate(closure, gate, 1, found)
+        instance = f"{closure}-e1:0001"
+        told = {
+            "name": gate,
+            "instance": instance,
+            **{key: doc[key] for key in ("serial", "digest", "answerBy", "executeBy")},
+        }
+        await self.ledger.change(
+            closure, lambda row: row.update(gate=told, status="waiting-approval", phase=f"gate-{gate}")
+        )
+        return closure, found
+
+    async def with_task(self) -> tuple[str, str]:
+        """A closure with one open manual task: both ids."""
+        closure = await self.filed()
+        task = {
+            "taskId": "cancel-subscription-9",
+            "kind": "cancel-subscription",
+            "target": "9",
+            "title": "Cancel Contoso E5",
+            "steps": ["Open the admin centre.", "Choose <Cancel>."],
+            "who": "Billing administrator",
+            "link": "https://admin.microsoft.com",
+            "warning": "",
+            "instance": f"{closure}-e1:0002",
+        }
+        await self.ledger.open_task(closure, task)
+        return closure, task["taskId"]
+
+
+def desk() -> Desk:
+    """A fresh desk. Its settings say that App Service authentication is on."""
+    clock, records, tenant = StillClock(), MemoryRecords(), SmallTenant()
+    settings = Settings.model_validate(
+        {
+            "CLOSURE_CLIENT_ID": "app",
+            "CLOSURE_HOME_TENANT_ID": HOME,
+            "CLOSURE_ALLOWED_TENANTS": f"{TARGET},{HOME}",
+            "WEBSITE_AUTH_ENABLED": True,
+        }
+    )
+    ledger = Ledger(records, clock)
+    parts = Parts(
+        settings,
+        ApprovalPolicy(),
+        clock,
+        records,
+        ledger,
+        lambda _: tenant,
+        _none,
+        _none,
+        _none,  # type: ignore[arg-type]
+    )
+    return Desk(parts, RememberingClient(), tenant, clock, records, ledger)
+
+
+def principal(who: str, tenant: str = HOME, upn: str | None = None) -> str:
+    """The header App Service sets for `name:Role,Role`."""
+    name, _, roles = who.partition(":")
+    claims = [
+        {"typ": "http://schemas.microsoft.com/identity/claims/tenantid", "val": tenant},
+        {"typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": PEOPLE[name]},
+        {"typ": "preferred_username", "val": upn or f"{name.title()}@fabrikam.com"},
+        {"typ": "name", "val": name.title()},
+        *({"typ": "roles", "val": role} for role in roles.split(",") if role),
+    ]
+    document = {"auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": "roles"}
+    return base64.b64encode(json.dumps(document).encode()).decode()
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """The smallest request of architecture.md; a change to None removes the key."""
+    document: dict[str, Any] = {
+        "tenantId": TARGET,
+        "domain": "contoso.onmicrosoft.com",
+        "keeper": "last.admin@contoso.onmicrosoft.com",
+        "reason": "merged into Fabrikam",
+        "approvers": [
+            {"group": "it", "quorum": 1, "people": ["ann@fabrikam.com", "bob@fabrikam.com"]},
+            {"group": "owner", "quorum": 1, "people": ["cyd@fabrikam.com"]},
+        ],
+        "keep": [],
+        "backupConfirmed": True,
+        **changes,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def read(answer: func.HttpResponse) -> Any:
+    """The JSON of an answer."""
+    return json.loads(answer.get_body())
+
+
+def refused(answer: func.HttpResponse, status: int, kind: str, field: str | None = None) -> dict[str, Any]:
+    """Assert a problem document of this kind that says what to do; return it."""
+    problem: dict[str, Any] = read(answer)
+    assert (status, f"urn:tenant-closure:problem:{kind}") == (answer.status_code, problem["type"]), problem
+    assert "application/problem+json" == answer.mimetype
+    assert status == problem["status"]
+    assert problem["title"] and problem["detail"] and problem["remedy"]
+    if field is not None:
+        assert field == problem["field"]
+    return problem
+
+
+async def rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Every closure on record."""
+    found: AsyncIterator[dict[str, Any]] = ledger.closures()
+    return [row async for row in found]
+
+
+def _none(_: str) -> None:
+    return None

@@ -1,0 +1,112 @@
+"""What an operator tells a live closure, and what is said when it can't be done."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.web.rig import Desk, read, refused
+
+
+async def _words(desk: Desk, closure: str) -> list[str]:
+    return [json.loads(line)["word"] for line in await desk.ledger.audit_lines(closure)]
+
+
+async def test_pause_and_unpause_change_the_row_and_wake(desk: Desk) -> None:
+    """The word is on record and audited with its comment; the instance is woken to hear it."""
+    closure, _ = await desk.with_task()
+    answer = await desk.call("pause_closure", body={"comment": "lunch"}, closureId=closure)
+    paused = (await desk.ledger.closure(closure))["control"]
+    await desk.call("unpause_closure", body={}, closureId=closure)
+
+    assert (202, "pause") == (answer.status_code, paused)
+    assert "run" == (await desk.ledger.closure(closure))["control"]
+    assert ["closure:paused", "closure:unpaused"] == (await _words(desk, closure))[-2:]
+    assert {(f"{closure}-e1", "wake"), (f"{closure}-e1:0002", "wake")} == set(desk.client.raised)
+
+
+async def test_a_lost_wake_up_is_no_error(desk: Desk) -> None:
+    """The order stands on record even when nobody can be woken."""
+    closure = await desk.filed()
+    desk.client.deaf = True
+    answer = await desk.call("abort_closure", body={}, closureId=closure)
+
+    assert (202, "abort") == (answer.status_code, read(answer)["control"])
+
+
+@pytest.mark.parametrize(
+    ("control", "door"),
+    [("run", "unpause"), ("pause", "pause"), ("abort", "pause"), ("abort", "unpause"), ("abort", "abort")],
+)
+async def test_a_word_that_does_not_fit_is_a_conflict(desk: Desk, control: str, door: str) -> None:
+    """Unpausing what runs, pausing twice, anything after an abort: 409, and nothing changes."""
+    closure = await desk.filed()
+    await desk.ledger.change(closure, lambda row: row.update(control=control))
+
+    refused(await desk.call(f"{door}_closure", body={}, closureId=closure), 409, "wrong-state")
+    assert control == (await desk.ledger.closure(closure))["control"]
+
+
+@pytest.mark.parametrize("door", ["pause", "unpause", "resume", "abort"])
+async def test_an_ended_closure_takes_no_orders(desk: Desk, door: str) -> None:
+    """What has ended stays as it ended; an unknown one is a 404."""
+    closure = await desk.filed()
+    await desk.ledger.end(closure, "vetoed")
+
+    refused(await desk.call(f"{door}_closure", body={}, closureId=closure), 409, "closure-ended")
+    refused(await desk.call(f"{door}_closure", body={}, closureId="no-such"), 404, "unknown-closure", "closureId")
+
+
+async def test_resume_starts_the_next_epoch_from_records(desk: Desk) -> None:
+    """A closure that hangs goes on in a new instance; the order says which epoch is in force."""
+    closure = await desk.filed()
+    answer = read(await desk.call("resume_closure", body={"comment": "it hangs"}, closureId=closure))
+
+    assert 2 == answer["epoch"]
+    assert f"{closure}-e2" == (await desk.ledger.closure(closure))["instanceId"]
+    assert {"schema": 1, "closureId": closure, "epoch": 2} == desk.client.started[-1][1]
+    assert "closure:resumed" == (await _words(desk, closure))[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"), [({"reason": "x"}, "reason"), ({"comment": 1}, "comment"), ({"comment": "x" * 2001}, "comment")]
+)
+async def test_only_a_comment_is_read(desk: Desk, body: dict, field: str) -> None:
+    """Unknown keys and long comments are refused before anything is changed."""
+    closure = await desk.filed()
+
+    refused(await desk.call("pause_closure", body=body, closureId=closure), 400, "invalid-request", field)
+    assert "run" == (await desk.ledger.closure(closure))["control"]
+
+
+async def test_a_report_of_a_done_task_brings_the_probe_forward(desk: Desk) -> None:
+    """The report is kept and wakes the task's instance; the task stays open until its probe proves it."""
+    closure, task = await desk.with_task()
+    answer = await desk.call("report_task_done", body={"comment": "done"}, closureId=closure, taskId=task)
+    kept = await desk.ledger.task(closure, task)
+
+    assert 202 == answer.status_code
+    assert kept is not None
+    assert ("open", ["done"]) == (kept["state"], [r["comment"] for r in kept["reports"]])
+    assert (f"{closure}-e1:0002", "wake") in desk.client.raised
+
+
+async def test_unknown_and_proven_tasks_take_no_report(desk: Desk) -> None:
+    """404 names the field; what is proven needs no word of a person."""
+    closure, task = await desk.with_task()
+    unknown = await desk.call("report_task_done", body={}, closureId=closure, taskId="nothing")
+    await desk.ledger.prove_task(closure, task, "seen")
+    proven = await desk.call("report_task_done", body={}, closureId=closure, taskId=task)
+
+    refused(unknown, 404, "unknown-task", "taskId")
+    refused(proven, 409, "task-proven")
+
+
+async def test_doors_of_later_rooms_say_so(desk: Desk) -> None:
+    """Rollback and Teams callbacks answer 501 with what to do instead."""
+    refused(await desk.call("rollback_closure", body={}, closureId="x"), 501, "not-built-yet")
+    refused(await desk.call("approval_callback", who="ann:Approver", body={}), 501, "not-built-yet")
+    page = await desk.call("show_approval_page", who="ann:Approver", token="t")
+
+    assert (501, "text/html") == (page.status_code, page.mimetype)

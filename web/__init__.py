@@ -1,0 +1,1 @@
+"""HTTP doors: thin handlers between `azure.functions` and the closure's records."""

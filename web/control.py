@@ -1,0 +1,117 @@
+"""What an operator can do to a live closure: pause, unpause, resume, abort, report a task done."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from tenantclosure.names import Control, Status, Word
+from tenantclosure.ports import JSON
+from web.answers import json_answer
+from web.body import fields, json_body, text
+from web.closures import row_of
+from web.problems import refuse
+from web.route import Call
+from web.starting import AlreadyHandled, restart
+from web.waking import waiters, wake, wake_closure
+
+COMMENT_ONLY = frozenset({"comment"})
+
+
+async def pause(call: Call) -> func.HttpResponse:
+    """Stop before the next wave; nothing already sent is taken back."""
+    return await _steer(call, Word.CLOSURE_PAUSED, {Control.RUN}, Control.PAUSE)
+
+
+async def unpause(call: Call) -> func.HttpResponse:
+    """End a pause."""
+    return await _steer(call, Word.CLOSURE_UNPAUSED, {Control.PAUSE}, Control.RUN)
+
+
+async def abort(call: Call) -> func.HttpResponse:
+    """End the closure before the next wave. What is deleted stays deleted."""
+    return await _steer(call, Word.CLOSURE_ABORTED, {Control.RUN, Control.PAUSE}, Control.ABORT)
+
+
+async def resume(call: Call) -> func.HttpResponse:
+    """Start the closure afresh from Records, for one that hangs; done phases are not repeated."""
+    comment = _comment(call)
+    row = await row_of(call)
+    _must_live(row)
+    try:
+        row = await restart(call.client, call.parts.ledger, row, call.who.to_dict(), comment)
+    except AlreadyHandled:
+        row = await row_of(call)
+        _must_live(row)
+    return _answer(row)
+
+
+async def report_done(call: Call) -> func.HttpResponse:
+    """Keep that somebody says a manual task is done; only its probe can prove it."""
+    comment = _comment(call)
+    row = await row_of(call)
+    task_id = call.req.route_params["taskId"]
+    task = await call.parts.ledger.task(row["closureId"], task_id)
+    if task is None:
+        raise refuse(
+            404,
+            "unknown-task",
+            f"This closure has no task {task_id[:80]}.",
+            f"Look its id up in GET /api/closures/{row['closureId']}/tasks.",
+            field="taskId",
+        )
+    _must_live(row)
+    if task["state"] != "open":
+        raise refuse(409, "task-proven", "This task is proven done already.", "Nothing is left to do here.")
+    task = await call.parts.ledger.report_task(row["closureId"], task_id, call.who, comment)
+    await wake(call.client, *waiters(row, task), row["instanceId"])
+    return json_answer({"task": task}, 202)
+
+
+async def _steer(call: Call, word: Word, allowed: set[Control], wanted: Control) -> func.HttpResponse:
+    comment = _comment(call)
+    await row_of(call)
+
+    def edit(fresh: JSON) -> None:
+        _must_live(fresh)
+        if fresh["control"] not in allowed:
+            now = Control(fresh["control"])
+            raise refuse(409, "wrong-state", _STANDS[now], _WAYS[now], control=now)
+        fresh["control"] = wanted
+
+    row = await call.parts.ledger.change(call.closure_id, edit)
+    await call.parts.ledger.audit(call.closure_id, word, call.who.to_dict(), {"comment": comment})
+    await wake_closure(call.client, call.parts.ledger, row)
+    return _answer(row)
+
+
+_STANDS = {
+    Control.RUN: "This closure is not paused.",
+    Control.PAUSE: "This closure is paused already.",
+    Control.ABORT: "This closure is being aborted already.",
+}
+_WAYS = {
+    Control.RUN: "Pause it first, or leave it running.",
+    Control.PAUSE: "Unpause it to go on.",
+    Control.ABORT: "Wait until it has ended.",
+}
+
+
+def _comment(call: Call) -> str:
+    return text(fields(json_body(call.req), COMMENT_ONLY), "comment", needed=False)
+
+
+def _must_live(row: JSON) -> None:
+    if row["status"] == Status.ENDED:
+        raise refuse(
+            409,
+            "closure-ended",
+            f"This closure has ended ({row['result']}).",
+            "Read its report, or file a new request.",
+            result=row["result"],
+        )
+
+
+def _answer(row: JSON) -> func.HttpResponse:
+    return json_answer(
+        {"closureId": row["closureId"], "status": row["status"], "control": row["control"], "epoch": row["epoch"]}, 202
+    )

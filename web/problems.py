@@ -1,0 +1,100 @@
+"""Errors as RFC 9457 problem documents: what is wrong, in which field, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from http import HTTPStatus
+from typing import Any
+
+import azure.functions as func
+
+from tenantclosure.errors import (
+    ListingIncomplete,
+    RailBroken,
+    RecordConflict,
+    RecordMissing,
+    RequestRefused,
+    ServiceTrouble,
+    SettingsError,
+    Throttled,
+)
+from web.answers import BASE
+
+log = logging.getLogger(__name__)
+
+MEDIA = "application/problem+json"
+URN = "urn:tenant-closure:problem:"
+
+
+def refuse(status: int, kind: str, detail: str, remedy: str, *, field: str = "", **extra: Any) -> RequestRefused:
+    """A refusal of the doors themselves (who, where, when), in the same form as one of the request's rules."""
+    return RequestRefused(field, detail, remedy, status=status, kind=kind, extra=extra)
+
+
+def document_of(error: Exception) -> dict[str, Any]:
+    """The problem document of any error. What nobody foresaw is logged and shown without its inside."""
+    match error:
+        case RequestRefused():
+            # Members of RFC 9457 come last: an extension must not pose as one of them.
+            extra = {**error.extra, **({"field": error.field} if error.field else {}), "remedy": error.remedy}
+            return {**extra, **_head(error.kind, error.status, error.detail)}
+        case RecordMissing():
+            return {
+                **_head("not-found", 404, "There is no such record."),
+                "remedy": "Look the id up in GET /api/closures.",
+            }
+        case RecordConflict():
+            return {**_head("busy", 409, "Somebody else changed the same record."), "remedy": "Read it and try again."}
+        case RailBroken():
+            return {
+                **_head("safety-rail", 403, f"The safety rail {error.rail} stopped this."),
+                "rail": str(error.rail),
+                "remedy": "Read the closure's audit lines; a rail is never switched off.",
+            }
+        case ServiceTrouble() | ListingIncomplete():
+            log.warning("a service did not answer usefully: %s", error)
+            wait = max(1, math.ceil(error.retry_after)) if isinstance(error, Throttled) else 10
+            return {
+                **_head("service-trouble", 503, "Storage or Microsoft did not answer usefully."),
+                "retryAfter": wait,
+                "remedy": f"Try again in {wait} seconds.",
+            }
+        case SettingsError():
+            log.error("settings: %s", error)
+            return {
+                **_head("not-configured", 500, "The deployment's settings are wrong."),
+                "remedy": "Ask whoever runs it: the log names the setting.",
+            }
+        case _:
+            log.error("unforeseen error", exc_info=error)
+            return {
+                **_head("unexpected", 500, "Something went wrong on our side."),
+                "remedy": "Try again; if it stays, ask whoever runs it to read the log.",
+            }
+
+
+def headers_of(document: dict[str, Any]) -> dict[str, str]:
+    """Headers that belong to a problem's status."""
+    if document["status"] == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if document["status"] == 503:
+        return {"Retry-After": str(document.get("retryAfter", 10))}
+    return {}
+
+
+def response(document: dict[str, Any]) -> func.HttpResponse:
+    """The problem as an answer."""
+    return func.HttpResponse(
+        json.dumps(document, ensure_ascii=False).encode(),
+        status_code=document["status"],
+        mimetype=MEDIA,
+        charset="utf-8",
+        headers={**BASE, **headers_of(document)},
+    )
+
+
+def _head(kind: str, status: int, detail: str) -> dict[str, Any]:
+    title = kind.replace("-", " ").capitalize() if kind else HTTPStatus(status).phrase
+    return {"type": f"{URN}{kind}", "title": title, "status": status, "detail": detail}

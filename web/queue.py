@@ -1,0 +1,58 @@
+"""The queue door: the same request as over HTTP, with a claimed requester."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import azure.functions as func
+
+from tenantclosure.errors import RecordMissing, RequestRefused
+from tenantclosure.intake import admit
+from tenantclosure.ledger import iso
+from tenantclosure.model.request import parse_request
+from tenantclosure.ports import JSON
+from web.body import parse
+from web.poison import put_aside
+from web.problems import document_of
+from web.starting import start
+
+log = logging.getLogger(__name__)
+
+
+async def take_message(message: func.QueueMessage, client: Any, parts: Any) -> None:
+    """Admit one message. A refused one is put aside at once with its problem; trouble is raised for another try."""
+    data = message.get_body()
+    try:
+        document = parse(data)
+        row = await _admit_once(document, message, parts)
+    except RequestRefused as error:
+        log.info("a queued request was refused: %s", error.kind)
+        text = data.decode("utf-8", errors="replace")
+        await put_aside(parts.records, text, document_of(error), iso(parts.clock.now()))
+        return
+    try:
+        await start(client, parts.ledger, row)
+    except Exception:  # it is on record: a second delivery would only be refused; the sweep starts it
+        log.warning("%s is filed but could not be started yet", row["closureId"], exc_info=True)
+
+
+async def _admit_once(document: Any, message: func.QueueMessage, parts: Any) -> JSON:
+    """Admit, but know our own work again when the message comes a second time after a crash."""
+    try:
+        row: JSON = await admit(document, None, parts)
+    except RequestRefused as error:
+        again = (message.dequeue_count or 1) > 1 and error.kind == "closure-live"
+        live = await _row(parts, str(error.extra.get("closureId", ""))) if again else None
+        if live is None or live["request"] != parse_request(document).to_dict():
+            raise
+        return live
+    return row
+
+
+async def _row(parts: Any, closure: str) -> JSON | None:
+    try:
+        row: JSON = await parts.ledger.closure(closure)
+    except RecordMissing:
+        return None
+    return row

@@ -1,0 +1,187 @@
+"""A closure as the API shows it: row, counts, pace, gate and tasks in one JSON document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tenantclosure import names
+from tenantclosure.errors import RecordMissing
+from tenantclosure.names import REMOVED_FAMILIES, Family, Outcome, Phase, Status
+from tenantclosure.policy.quorum import evaluate
+from tenantclosure.ports import JSON
+
+Shard = tuple[int, str, str, int, JSON]
+
+WORK: dict[str, tuple[tuple[str, ...], str]] = {
+    Phase.QUIET: ((Family.USERS,), "block"),
+    Phase.USERS: ((Family.USERS,), "delete"),
+    Phase.APPLICATIONS: ((Family.APPLICATIONS, Family.SERVICE_PRINCIPALS), "delete"),
+}
+"""Phases that work through shards: their families and operation."""
+
+
+async def manifest_of(parts: Any, closure: str, serial: int) -> JSON | None:
+    """A plan's manifest, or None before it is written."""
+    try:
+        manifest: JSON = json.loads(await parts.records.read_blob(names.manifest_path(closure, serial)))
+    except RecordMissing:
+        return None
+    return manifest
+
+
+async def closure_view(parts: Any, row: JSON) -> JSON:
+    """The status document of architecture.md, with a little more for pages and the command."""
+    closure, serial, ledger = row["closureId"], row["planSerial"], parts.ledger
+    frozen, standings, tasks, gate, started, shards = await asyncio.gather(
+        _latest(parts, closure, serial),
+        ledger.subscriptions(closure),
+        ledger.tasks(closure),
+        gate_view(parts, row),
+        ledger.mark(closure, f"started-{row['phase']}", serial),
+        _all(ledger.shards(closure)),
+    )
+    open_tasks = [task["taskId"] for task in tasks if task["state"] == "open"]
+    now = parts.clock.now()
+    moving = row["status"] in (Status.RUNNING, Status.WAITING)
+    planned_in, manifest = frozen
+    progress = phase_progress(row["phase"], serial, manifest, shards)
+    rate, eta = pace(progress, started["at"] if started else None, now) if moving else (None, None)
+    return {
+        "closureId": closure,
+        "tenantId": row["tenantId"],
+        "domain": row["domain"],
+        "displayName": row.get("displayName", ""),
+        "tenantType": row.get("tenantType", ""),
+        "keeper": row["keeper"],
+        "status": row["status"],
+        "phase": row["phase"],
+        "control": row["control"],
+        "result": row["result"],
+        "gate": gate,
+        "planSerial": serial,
+        "digest": row["digest"],
+        "counts": counts(planned_in, manifest, shards, standings),
+        "progress": progress,
+        "rate": rate,
+        "eta": eta,
+        "tasks": {"open": len(open_tasks), "ids": open_tasks},
+        "blockers": row["blockers"],
+        "requester": row["requester"],
+        "claimed": row["claimed"],
+        "createdAt": row["createdAt"],
+        "updatedAt": row["updatedAt"],
+        "endedAt": row["endedAt"],
+    }
+
+
+def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standings: Mapping[str, JSON]) -> JSON:
+    """Outcomes per family.
+
+    A plan that grew is frozen anew under the next serial; what earlier serials removed (or found gone) is no longer
+    in it, so it counts as planned and done on top. What they could not remove is in the new plan again.
+    """
+    tally: dict[str, Counter[str]] = {family: Counter() for family in REMOVED_FAMILIES}
+    for family, listing in ((manifest or {}).get("families") or {}).items():
+        if family in tally:
+            tally[family]["planned"] += listing["count"]
+    for item in (manifest or {}).get("kept") or ():
+        if item["family"] in tally:
+            tally[item["family"]]["kept"] += 1
+    for number, family, operation, _, doc in shards:
+        if operation != "delete" or family not in tally:
+            continue
+        for outcome in Outcome:
+            done_before = number < serial and outcome in (Outcome.REMOVED, Outcome.ABSENT)
+            if number == serial or done_before:
+                tally[family][outcome] += int(doc.get(outcome, 0))
+            if done_before:
+                tally[family]["planned"] += int(doc.get(outcome, 0))
+    for standing in standings.values():
+        if standing.get("outcome"):
+            tally[Family.SUBSCRIPTIONS][standing["outcome"]] += 1
+    return {
+        str(family): {"planned": tally[family]["planned"], **{str(o): tally[family][o] for o in Outcome}}
+        for family in REMOVED_FAMILIES
+    }
+
+
+def phase_progress(phase: str, serial: int, manifest: JSON | None, shards: Iterable[Shard]) -> JSON | None:
+    """{phase, done, total} of a phase that works through shards, else None."""
+    if phase not in WORK or manifest is None:
+        return None
+    families, wanted = WORK[phase]
+    total = sum(manifest["families"].get(family, {}).get("count", 0) for family in families)
+    done = sum(
+        int(doc.get(outcome, 0))
+        for number, family, operation, _, doc in shards
+        if number == serial and family in families and operation == wanted
+        for outcome in Outcome
+    )
+    return {"phase": phase, "done": min(done, total), "total": total}
+
+
+def pace(progress: JSON | None, since: str | None, now: datetime) -> tuple[float | None, str | None]:
+    """Items a second since the phase began, and when it will be through at that pace."""
+    if progress is None or since is None:
+        return None, None
+    seconds = (now - datetime.fromisoformat(since)).total_seconds()
+    if seconds <= 0 or not progress["done"]:
+        return None, None
+    rate = progress["done"] / seconds
+    eta = now + timedelta(seconds=(progress["total"] - progress["done"]) / rate)
+    return round(rate, 2), eta.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+async def gate_view(parts: Any, row: JSON) -> JSON | None:
+    """The open gate: its dates, what was said, and who is still missing."""
+    told = row["gate"]
+    if not told:
+        return None
+    gate = await parts.ledger.gate(row["closureId"], told["name"], told["serial"])
+    if gate is None:
+        return None
+    said = [
+        d
+        for d in await parts.ledger.decisions(row["closureId"])
+        if d["gate"] == gate["gate"] and d["serial"] == gate["serial"]
+    ]
+    judged = evaluate(gate, said, parts.clock.now())
+    return {
+        "name": gate["gate"],
+        "serial": gate["serial"],
+        "digest": gate["digest"],
+        "state": gate["state"],
+        "openedAt": gate["openedAt"],
+        "answerBy": gate["answerBy"],
+        "executeBy": gate["executeBy"],
+        "groups": gate["groups"],
+        "distinct": gate["distinct"],
+        "missing": dict(judged.missing),
+        "decisions": [
+            {
+                "decision": d["decision"],
+                "at": d["at"],
+                "comment": d["comment"],
+                "digest": d["digest"],
+                "person": {"upn": d["person"]["upn"], "name": d["person"].get("name", "")},
+            }
+            for d in said
+        ],
+    }
+
+
+async def _latest(parts: Any, closure: str, serial: int) -> tuple[int, JSON | None]:
+    """The newest frozen plan: while a grown tenant is planned anew, the counts stay those of the plan before."""
+    manifest = await manifest_of(parts, closure, serial)
+    if manifest is None and serial > 1:
+        return serial - 1, await manifest_of(parts, closure, serial - 1)
+    return serial, manifest
+
+
+async def _all(shards: Any) -> list[Shard]:
+    return [shard async for shard in shards]
