@@ -1,0 +1,83 @@
+# Every command of the house. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The interpreter that makes the environment: the `python3` that .python-version selects (pyenv), otherwise python3.13.
+PYTHON ?= $(shell for p in python3 python3.13; do \
+	if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
+
+BIN := .venv/bin
+STAMPS := .venv/stamps
+READY := $(STAMPS)/python $(STAMPS)/project $(STAMPS)/azurite
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+.PHONY: help setup demo test test-fast check format lock bench chaos clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Python environment, this project, Azurite; instant when nothing changed
+
+demo: $(READY) ## close a simulated tenant from request to report; the approvals are played
+	@$(BIN)/closure demo --approve-all
+
+test: $(READY) ## every test
+	@$(PYTEST) $(ARGS)
+
+test-fast: $(READY) ## every test that takes no rehearsal; under a minute
+	@$(PYTEST) -m "not slow and not browser" $(ARGS)
+
+check: $(READY) ## lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(STAMPS)/python ## write requirements*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	@$(COMPILE) --output-file requirements.txt
+	@$(COMPILE) --all-extras --constraint requirements.txt --output-file requirements-dev.txt
+	@for f in requirements.txt requirements-dev.txt; do \
+		{ case $$f in \
+			requirements.txt) echo "# What runs in Azure, pinned with hashes.";; \
+			*) echo "# What develops and tests, pinned with hashes.";; \
+		esac; echo "# Made by 'make lock' from pyproject.toml; do not edit."; cat $$f; } > $$f.new; mv $$f.new $$f; \
+	done
+
+bench: $(READY) ## how fast a closure runs, with two quotas side by side
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(READY) ## kill and cut while a closure runs
+	@$(BIN)/python -m pytest -k "chaos or kill or crash" $(ARGS)
+
+clean: ## remove what the commands made, except the environment
+	rm -rf .closure .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
+
+# --- set-up, one stamp for each part ------------------------------------------------------------------------------------
+
+# Any pip that Python 3.13 ever shipped knows hashes and editable installs, so it is used as it is.
+$(STAMPS)/python: requirements-dev.txt
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.13 is missing: install it (pyenv install 3.13, or your system's python3.13)" \
+		"or name it with 'make setup PYTHON=/path/to/python3.13'." >&2; exit 2; fi
+	@test -x $(BIN)/python || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/project: pyproject.toml $(STAMPS)/python
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/azurite: embedded/azurite/package-lock.json embedded/azurite/package.json $(STAMPS)/python
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing: Azurite, the local storage, runs on it." >&2; exit 2; }
+	@cd embedded/azurite && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,1 @@
+"""How fast a closure runs. Numbers are ratios of two runs on one machine, because seconds depend on the machine."""
