@@ -1,0 +1,78 @@
+"""Command that runs the product on this machine: the local host against whatever cloud the settings name."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import BadInput, CliError
+from cli.options import Json, StateDir
+from cli.output import emit_json
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where function_app.py and host.json lie."""
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 7071,
+    state_dir: StateDir = Path(".closure"),
+    as_json: Json = False,
+) -> None:
+    """Run the local host until Ctrl-C; live closures of this state folder go on by themselves.
+
+    It prints one line with its base URL. The settings (CLOSURE_CLOUD and the others) come from the environment.
+
+    \b
+    Examples:
+      closure serve
+      closure serve --port 0 --state-dir /var/lib/closure
+    """
+    from tenantclosure.errors import SettingsError
+    from tenantclosure.model.approval_policy import load_policy
+    from tenantclosure.settings import load
+
+    try:
+        settings = load()
+        load_policy(settings.approval_policy, rehearsal=settings.rehearsal)
+    except SettingsError as error:
+        raise BadInput("", str(error), "See docs/settings.md.") from None
+    raise typer.Exit(_run(state_dir, port, as_json))
+
+
+def _run(state_dir: Path, port: int, as_json: bool) -> int:
+    """As `embedded.host.serve`, but the address is also noted for the other commands."""
+    from cli.server import note
+    from embedded.errors import EmbeddedError
+    from embedded.host import LocalHost
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    host = LocalHost(ROOT, state_dir, port)
+    try:
+        host.start()
+    except EmbeddedError as error:
+        raise BadInput("", str(error), "") from None
+    noted = note(state_dir, host.base_url)
+    try:
+        if as_json:
+            emit_json({"url": host.base_url})
+        else:
+            typer.echo(f"Listening on {host.base_url}")
+        sys.stdout.flush()
+        while not stopped.wait(1.0):
+            if host.storage_lost:
+                raise CliError("Azurite ended unexpectedly; start `closure serve` again, every closure goes on.")
+    finally:
+        noted.unlink(missing_ok=True)
+        host.stop()
+    return 0

@@ -1,0 +1,101 @@
+"""`closure approve`, `veto` and the steering commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import CLOSURE, DIGEST, Command, FakeServer, closure_document
+
+BASE = f"/api/closures/{CLOSURE}"
+
+
+def last_gate() -> dict:
+    """A closure whose last gate is open."""
+    return closure_document(gate={"name": "delete-tenant", "serial": 1, "digest": DIGEST, "missing": {}})
+
+
+def test_approve_sends_the_digest_it_saw(closure: Command, server: FakeServer) -> None:
+    """An approval carries the open gate's digest and the comment, as the person named by --as."""
+    server.on(f"GET {BASE}", closure_document())
+    server.on(f"POST {BASE}/gates/plan/decisions", {"state": "open"})
+
+    ran = closure("approve", CLOSURE, "--comment", "agreed", "--as", "ann@fabrikam.com")
+
+    assert 0 == ran.code
+    assert {"decision": "approve", "digest": DIGEST, "comment": "agreed"} == server.seen[1].body
+    assert server.seen[1].headers["x-dev-principal"].startswith("ann@fabrikam.com;roles=")
+
+
+def test_last_gate_sends_the_typed_domain(closure: Command, server: FakeServer) -> None:
+    """The domain goes along at the last gate."""
+    server.on(f"GET {BASE}", last_gate())
+    server.on(f"POST {BASE}/gates/delete-tenant/decisions", {})
+
+    closure("approve", CLOSURE, "--domain", "contoso.onmicrosoft.com", "--json")
+
+    assert "contoso.onmicrosoft.com" == server.seen[1].body["domain"]
+
+
+def test_last_gate_without_domain_is_refused_here(closure: Command, server: FakeServer) -> None:
+    """Without a terminal to ask on, the missing domain is bad input and nothing is sent."""
+    server.on(f"GET {BASE}", last_gate())
+
+    ran = closure("approve", CLOSURE)
+
+    assert 2 == ran.code
+    assert "--domain" in ran.err
+    assert 1 == len(server.seen)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "document", "said"),
+    [
+        (("--gate", "go-on"), closure_document(), "The open gate is plan"),
+        (("--digest", "cd" * 32), closure_document(), "The plan has changed"),
+        ((), closure_document(gate=None, status="running"), "No gate of this closure is open"),
+    ],
+)
+def test_wrong_gate_is_not_decided(
+    closure: Command, server: FakeServer, arguments: tuple[str, ...], document: dict, said: str
+) -> None:
+    """Another gate, another plan or no gate at all: nothing is sent."""
+    server.on(f"GET {BASE}", document)
+
+    ran = closure("approve", CLOSURE, *arguments)
+
+    assert 2 == ran.code
+    assert said in ran.err
+    assert 1 == len(server.seen)
+
+
+def test_veto_and_revoke(closure: Command, server: FakeServer) -> None:
+    """Both are decisions over the same digest."""
+    server.on(f"GET {BASE}", closure_document())
+    server.on(f"POST {BASE}/gates/plan/decisions", {})
+
+    closure("veto", CLOSURE, "--comment", "no")
+    closure("approve", CLOSURE, "--revoke")
+
+    assert ["veto", "revoke"] == [seen.body["decision"] for seen in server.seen if seen.method == "POST"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "unpause", "resume", "abort", "rollback"])
+def test_steering_posts_the_comment(closure: Command, server: FakeServer, verb: str) -> None:
+    """Each steering command posts its comment to its route and can answer in JSON."""
+    server.on(f"POST {BASE}/{verb}", {"status": "paused"})
+
+    ran = closure(verb, CLOSURE, "--comment", "because", "--json")
+
+    assert 0 == ran.code
+    assert {"comment": "because"} == server.seen[0].body
+    assert "paused" == ran.json["status"]
+
+
+def test_not_implemented_yet_is_a_refusal(closure: Command, server: FakeServer) -> None:
+    """A door that a later version opens answers 501 and exit code 2."""
+    server.problem(f"POST {BASE}/rollback", 501, detail="Not in this version.", remedy="Restore by hand.")
+
+    ran = closure("rollback", CLOSURE)
+
+    assert 2 == ran.code
+    assert "Not in this version. Restore by hand.\n" == ran.err
