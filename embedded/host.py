@@ -152,8 +152,12 @@ def _not_a_cancelled_timer(record: logging.LogRecord) -> bool:
     return "Ignoring unexpected timerFired" not in record.getMessage()
 
 
-def serve(app_dir: Path, state_dir: Path, port: int) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+def _announce(url: str) -> None:
+    print(f"Listening on {url}", flush=True)
+
+
+def serve(app_dir: Path, state_dir: Path, port: int, announce: Callable[[str], None] = _announce) -> int:
+    """Run until SIGTERM or SIGINT; `announce` gets the base URL once it answers. Returns the exit code."""
     # Warnings only: progress is the app's to show, and the SDKs would log every request.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("azure.durable_functions.worker").addFilter(_not_a_cancelled_timer)
@@ -166,12 +170,12 @@ def serve(app_dir: Path, state_dir: Path, port: int) -> int:
     except EmbeddedError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"Listening on {host.base_url}", flush=True)
-    code = 0
-    while not stopped.wait(1.0):
-        if host.storage_lost:
-            print("Azurite ended unexpectedly; start the host again, every closure goes on.", file=sys.stderr)
-            code = 1
-            break
-    host.stop()
-    return code
+    try:
+        announce(host.base_url)
+        while not stopped.wait(1.0):
+            if host.storage_lost:
+                print("Azurite ended unexpectedly; start the host again, every closure goes on.", file=sys.stderr)
+                return 1
+    finally:
+        host.stop()
+    return 0

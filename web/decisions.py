@@ -34,7 +34,7 @@ async def decide(call: Call) -> func.HttpResponse:
         raise refuse(404, "unknown-gate", f"There is no gate {name[:40]}.", f"Use one of: {known}.", field="gate")
     body = _body(call)
     gate = await _open_gate(call.parts, row, name)
-    check_person(call.who, row, gate)
+    check_person(call.who, row, gate, call.parts.settings.home_tenant_id)
     if body["digest"] != gate["digest"]:
         raise refuse(
             409,
@@ -66,7 +66,7 @@ async def decide(call: Call) -> func.HttpResponse:
     return json_answer(answer, 202)
 
 
-def check_person(person: Person, row: JSON, gate: JSON) -> None:
+def check_person(person: Person, row: JSON, gate: JSON, home: str) -> None:
     """Raise RequestRefused (403) for the requester, for strangers, and for people of the tenant that dies."""
     requester = row["requester"]
     same_account = (
@@ -84,7 +84,8 @@ def check_person(person: Person, row: JSON, gate: JSON) -> None:
             "Your account lives in the tenant that is to be closed.",
             "Let an approver of another tenant decide.",
         )
-    if not groups_of(gate, person.upn):
+    if not groups_of(gate, person.upn) or (home and person.tenant_id.lower() != home):
+        # A user principal name is only known to be this person's in the tenant whose people the policy names.
         raise refuse(
             403,
             "not-an-approver",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.errors import BadInput, CliError
+from cli.errors import BadInput
 from cli.options import Json, StateDir
 from cli.output import emit_json
 
@@ -48,31 +45,22 @@ def serve(
 
 
 def _run(state_dir: Path, port: int, as_json: bool) -> int:
-    """As `embedded.host.serve`, but the address is also noted for the other commands."""
+    """Note the address for the other commands while the host runs."""
     from cli.server import note
-    from embedded.errors import EmbeddedError
-    from embedded.host import LocalHost
+    from embedded.host import serve as run
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    host = LocalHost(ROOT, state_dir, port)
-    try:
-        host.start()
-    except EmbeddedError as error:
-        raise BadInput("", str(error), "") from None
-    noted = note(state_dir, host.base_url)
-    try:
+    noted: list[Path] = []
+
+    def announce(url: str) -> None:
+        noted.append(note(state_dir, url))
         if as_json:
-            emit_json({"url": host.base_url})
+            emit_json({"url": url})
         else:
-            typer.echo(f"Listening on {host.base_url}")
+            typer.echo(f"Listening on {url}")
         sys.stdout.flush()
-        while not stopped.wait(1.0):
-            if host.storage_lost:
-                raise CliError("Azurite ended unexpectedly; start `closure serve` again, every closure goes on.")
+
+    try:
+        return run(ROOT, state_dir, port, announce)
     finally:
-        noted.unlink(missing_ok=True)
-        host.stop()
-    return 0
+        for file in noted:
+            file.unlink(missing_ok=True)

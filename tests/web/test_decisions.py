@@ -84,8 +84,13 @@ async def test_strangers_and_people_of_the_target_do_not_decide(desk: Desk) -> N
         "decide_at_gate", who=None, headers={"X-MS-CLIENT-PRINCIPAL": inside}, body=said, closureId=closure, gate="plan"
     )
 
-    refused(await _say(desk, closure, digest, who="eve:Approver"), 403, "not-an-approver")
     refused(answer, 403, "approver-in-target")
+    refused(await _say(desk, closure, digest, who="eve:Approver"), 403, "not-an-approver")
+    namesake = principal("ann:Approver", tenant="0b0a1c2d-0000-4000-8000-0000000000ee")
+    answer = await desk.call(
+        "decide_at_gate", who=None, headers={"X-MS-CLIENT-PRINCIPAL": namesake}, body=said, closureId=closure, gate="plan"
+    )
+    refused(answer, 403, "not-an-approver")
 
 
 async def test_another_digest_is_refused_with_the_right_one(desk: Desk) -> None:

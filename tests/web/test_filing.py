@@ -44,7 +44,7 @@ BAD = [
     ({"surprise": 1}, 400, "invalid-request", "surprise"),
     ({"tenantId": "0b0a"}, 400, "invalid-request", "tenantId"),
     ({"tenantId": "0b0a1c2d-0000-4000-8000-000000000009"}, 403, "allow-list", "tenantId"),
-    ({"tenantId": HOME}, 403, "requester-in-target", "requestedBy"),
+    ({"tenantId": HOME}, 403, "home-tenant", "tenantId"),
     ({"domain": "northwind.example"}, 400, "tenant-pin", "domain"),
     ({"keeper": None}, 400, "invalid-request", "keeper"),
     ({"keeper": "nobody@contoso.onmicrosoft.com"}, 400, "keeper", "keeper"),
