@@ -7,6 +7,7 @@ import json
 from activities.base import Order, activity
 from activities.guard import cleared
 from tenantclosure import names
+from tenantclosure.errors import ServiceTrouble
 from tenantclosure.names import Family, Outcome, Word
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
@@ -28,6 +29,8 @@ async def disable_refused(parts: Parts, order: Order) -> Order:
         chunk = refused[start : start + 20]
         rails.check_spared(frozenset(chunk), clearance.keeper, clearance.spared.own_service_principal)
         for answer in await clearance.directory.disable_service_principals(chunk):
+            if answer.transient:
+                raise ServiceTrouble(f"Disabling {answer.id} was answered {answer.status} {answer.code}.")
             disabled += 1 if answer.done else 0
             answers.append({"id": answer.id, "status": answer.status, "code": answer.code, "requestId": answer.request_id})
     found = {"refused": len(refused), "disabled": disabled}

@@ -7,12 +7,15 @@ An activity takes one plain dict and returns one. What a later try may cure is r
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, RailBroken
+from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
 from tenantclosure.names import Rail, Word
 from tenantclosure.wiring import Parts, prepared
+
+log = logging.getLogger(__name__)
 
 Order = dict[str, Any]
 Body = Callable[[Parts, Order], Awaitable[Order]]
@@ -45,6 +48,12 @@ def activity(body: Body) -> Activity:
         except ListingIncomplete as broken:
             await note_blocker(parts, order["closureId"], "listing", str(broken), "It is tried again; nothing goes on until it is whole.")
             raise
+        except ServiceTrouble as trouble:
+            log.warning("%s of %s met trouble and is tried again: %s", body.__name__, order["closureId"], trouble)
+            raise
+        except Exception:
+            log.exception("%s of %s failed", body.__name__, order["closureId"])
+            raise
 
     functools.update_wrapper(run, body, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     del run.__wrapped__  # type: ignore[attr-defined]  # the indexer must see the one-argument signature
@@ -61,8 +70,8 @@ async def note_blocker(parts: Parts, closure: str, what: str, why: str, remedy: 
     def edit(row: dict[str, Any]) -> None:
         row["blockers"] = [b for b in row["blockers"] if b["what"] != what] + [entry]
 
-    await parts.ledger.change(closure, edit)
     await parts.ledger.audit(closure, Word.BLOCKER_SEEN, None, {"what": what, "why": why})
+    await parts.ledger.change(closure, edit)
 
 
 async def clear_blocker(parts: Parts, closure: str, what: str) -> None:

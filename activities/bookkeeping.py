@@ -34,8 +34,10 @@ async def read_progress(parts: Parts, order: Order) -> Order:
     serial = row["planSerial"]
     marks = await ledger.marks(order["closureId"])
     if not any(mark == "run" and number == order["epoch"] for mark, number in marks):
-        await ledger.set_mark(order["closureId"], "run", order["epoch"], {})
         await ledger.audit(order["closureId"], Word.CLOSURE_STARTED, None, {"epoch": order["epoch"]})
+        await ledger.set_mark(order["closureId"], "run", order["epoch"], {})
+    if row["result"] is not None:
+        await ledger.end(order["closureId"], row["result"])  # a crash may have left the lease
     settings = parts.settings
     return {
         "result": row["result"],
@@ -58,14 +60,16 @@ async def read_progress(parts: Parts, order: Order) -> Order:
 @activity
 async def begin_phase(parts: Parts, order: Order) -> Order:
     """Show the phase on the row and keep when it first began; an abort or pause stops here."""
-    if order["phase"] != Phase.REPORT:
-        await unhindered(parts, order)
     ledger, closure, phase = parts.ledger, order["closureId"], order["phase"]
+    if phase == Phase.REPORT:
+        rails.check_fence(await ledger.closure(closure), order["epoch"])
+    else:
+        await unhindered(parts, order)
     status = _STATUS.get(Phase(phase), Status.RUNNING)
     await ledger.change(closure, lambda row: row.update(phase=phase, status=status))
     if await ledger.mark(closure, f"started-{phase}", order["serial"]) is None:
-        await ledger.set_mark(closure, f"started-{phase}", order["serial"], {})
         await ledger.audit(closure, Word.PHASE_STARTED, None, {"phase": phase, "serial": order["serial"]})
+        await ledger.set_mark(closure, f"started-{phase}", order["serial"], {})
     return {}
 
 
@@ -74,8 +78,8 @@ async def end_phase(parts: Parts, order: Order) -> Order:
     """Set the phase's mark: no later run does it again."""
     ledger, closure = parts.ledger, order["closureId"]
     if await ledger.mark(closure, order["phase"], order["serial"]) is None:
-        await ledger.set_mark(closure, order["phase"], order["serial"], {})
         await ledger.audit(closure, Word.PHASE_ENDED, None, {"phase": order["phase"], "serial": order["serial"]})
+        await ledger.set_mark(closure, order["phase"], order["serial"], {})
     return {}
 
 
@@ -98,11 +102,11 @@ async def replan(parts: Parts, order: Order) -> Order:
     """The tenant has grown: go to the next plan serial, whose phases and gates start afresh."""
     row = await unhindered(parts, order)
     if row["planSerial"] == order["serial"]:
-        await parts.ledger.change(
-            order["closureId"], lambda row: row.update(planSerial=order["serial"] + 1, digest=None, gate=None)
-        )
         await parts.ledger.audit(
             order["closureId"], Word.PLAN_DRIFTED, None, {"serial": order["serial"], "added": order["detail"]}
+        )
+        await parts.ledger.change(
+            order["closureId"], lambda row: row.update(planSerial=order["serial"] + 1, digest=None, gate=None)
         )
     return {}
 
@@ -111,6 +115,7 @@ async def replan(parts: Parts, order: Order) -> Order:
 async def end_closure(parts: Parts, order: Order) -> Order:
     """Write the result and give the tenant's lease back."""
     row = await parts.ledger.closure(order["closureId"])
+    rails.check_fence({**row, "result": None}, order["epoch"])
     if row["result"] is None:
         await parts.ledger.audit(order["closureId"], Word.CLOSURE_ENDED, None, {"result": order["result"]})
     await parts.ledger.end(order["closureId"], order["result"])

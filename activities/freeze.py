@@ -7,6 +7,7 @@ from activities.guard import cleared, pinned
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.names import Word
+from tenantclosure.policy import rails
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
@@ -44,6 +45,7 @@ async def freeze_sign_ups(parts: Parts, order: Order) -> Order:
 async def undo_freeze(parts: Parts, order: Order) -> Order:
     """Put the policy back as it was before the freeze; nothing to do if it never was frozen."""
     row = await parts.ledger.closure(order["closureId"])
+    rails.check_fence(row, order["epoch"])
     before = await parts.ledger.mark(order["closureId"], MARK, 0)
     if before is None:
         return {"restored": False}

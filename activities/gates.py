@@ -47,6 +47,9 @@ async def judge_gate(parts: Parts, order: Order) -> Order:
     now = parts.clock.now()
     judged = evaluate(gate, await ledger.decisions(closure), now)
     if judged.state == "open":
+        status = Status.PAUSED if row["control"] == Control.PAUSE else Status.WAITING_APPROVAL
+        if row["status"] != status:
+            await ledger.change(closure, lambda row: row.update(status=status))
         left = (datetime.fromisoformat(gate["answerBy"]) - now).total_seconds()
         return {"state": "open", "seconds": max(left, 0.0) + 1.0}
     await ledger.close_gate(closure, order["gate"], order["serial"], judged.state, list(judged.approvals))

@@ -10,11 +10,15 @@ from activities.base import Halt, Order
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
-from tenantclosure.names import Control, Gate, Rail
+from tenantclosure.names import Control, Gate, Phase, Rail
 from tenantclosure.policy import rails
 from tenantclosure.policy.planner import Spared
+from tenantclosure.policy.quorum import evaluate
 from tenantclosure.ports import Directory
 from tenantclosure.wiring import Parts
+
+AFTER_QUIET = frozenset(list(Phase)[list(Phase).index(Phase.QUIET) + 1 :])
+"""Phases that need the gate `go-on` too when the request asked for quiet days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN) -> Clearanc
     if own is not None and own.id != manifest["ownServicePrincipal"]:
         raise RailBroken(Rail.OWN_IDENTITY, "Our service principal is another one than in the plan.")
     await _use_approval(parts, row, gate)
+    if row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET:
+        await _use_approval(parts, row, Gate.GO_ON)
     kept = frozenset(entry["id"].lower() for entry in manifest["kept"])
     return Clearance(row, manifest, directory, Spared(manifest["keeper"]["id"], manifest["ownServicePrincipal"], kept))
 
@@ -75,6 +81,11 @@ async def _use_approval(parts: Parts, row: dict[str, Any], gate: str) -> None:
     doc = await parts.ledger.gate(closure, gate, serial)
     if doc is None or doc["state"] != "approved" or doc["digest"] != row["digest"]:
         raise RailBroken(Rail.APPROVAL, f"The gate {gate} has not been approved for this plan.")
+    terms = row["terms"][gate]
+    if doc["groups"] != terms["groups"] or doc["distinct"] != terms["distinct"]:
+        raise RailBroken(Rail.APPROVAL, f"The terms of the gate {gate} are not the closure's.")
+    if evaluate(doc, await parts.ledger.decisions(closure), parts.clock.now()).state != "approved":
+        raise RailBroken(Rail.APPROVAL, f"The decisions at the gate {gate} do not add up to an approval.")
     if await parts.ledger.mark(closure, f"used-{gate}", serial) is not None:
         return
     try:
@@ -91,6 +102,8 @@ async def read_manifest(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(data)
     except (RecordMissing, ValueError):
         raise RailBroken(Rail.DIGEST, "The plan's manifest can't be read.") from None
+    if not isinstance(found, dict):
+        raise RailBroken(Rail.DIGEST, "The plan's manifest is no JSON object.")
     return found
 
 
@@ -107,10 +120,9 @@ async def read_shard(parts: Parts, clearance: Clearance, family: str, shard: int
     return items
 
 
-async def planned_ids(parts: Parts, row: dict[str, Any], manifest: dict[str, Any], family: str) -> frozenset[str]:
-    """Ids of a whole family of the plan."""
+async def planned_ids(parts: Parts, clearance: Clearance, family: str) -> frozenset[str]:
+    """Ids of a whole family of the plan, from shards whose hashes are the approved ones."""
     ids: set[str] = set()
-    for shard in range(len(manifest["families"][family]["shards"])):
-        async for line in parts.records.read_lines(names.shard_path(row["closureId"], row["planSerial"], family, shard)):
-            ids.add(json.loads(line)["id"])
+    for shard in range(len(clearance.manifest["families"][family]["shards"])):
+        ids.update(item.id for item in await read_shard(parts, clearance, family, shard))
     return frozenset(ids)

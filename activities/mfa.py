@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.base import Order, activity
-from activities.guard import cleared
+from activities.guard import cleared, planned_ids
 from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
@@ -21,10 +21,10 @@ async def turn_off_mfa(parts: Parts, order: Order) -> Order:
     left: list[str] = []
     async for page in directory.pages(Family.USERS):
         left += [item.id for item in page if item.id != clearance.keeper]
-    kept = frozenset(entry["id"] for entry in clearance.manifest["kept"])
+    planned = await planned_ids(parts, clearance, Family.USERS)
     turned_off = unknown = 0
     for start in range(0, len(left), 20):
-        chunk = [id_ for id_ in left[start : start + 20] if id_ not in kept]
+        chunk = [id_ for id_ in left[start : start + 20] if id_ in planned]
         states = await directory.mfa_states(chunk)
         unknown += sum(1 for state in states.values() if state == "unknown")
         on = [id_ for id_, state in states.items() if state in ("enabled", "enforced")]

@@ -18,6 +18,7 @@ async def check_readiness(parts: Parts, order: Order) -> Order:
     closure, directory, tenant = order["closureId"], clearance.directory, clearance.row["tenantId"]
     organization = await directory.organization()
     users = [item.name for item in await _all(directory, Family.USERS) if item.id != clearance.keeper]
+    kept_registrations = {e["id"] for e in clearance.manifest["kept"] if e["family"] == Family.APPLICATIONS}
     undeletable = await _undeletable(parts, order)
     principals = [
         item.name
@@ -29,13 +30,14 @@ async def check_readiness(parts: Parts, order: Order) -> Order:
     subscriptions = [i.name for i in await _all(directory, Family.SUBSCRIPTIONS) if i.facts.get("status") != "Deleted"]
     azure = [i.name for i in await parts.billing(tenant).azure_subscriptions() if i.facts.get("state") != "Deleted"]
     facts = Facts(
-        users_left=users[:100],
-        users_left_count=len(users),
+        users_left=users,
         sync_on=bool(organization.sync_enabled),
-        applications_left=[item.name for item in await _all(directory, Family.APPLICATIONS)][:100],
-        service_principals_left=principals[:100],
-        subscriptions_left=subscriptions[:100],
-        azure_left=azure[:100],
+        applications_left=[
+            item.name for item in await _all(directory, Family.APPLICATIONS) if item.id not in kept_registrations
+        ],
+        service_principals_left=principals,
+        subscriptions_left=subscriptions,
+        azure_left=azure,
     )
     rows = checks(facts)
     found = blockers(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from activities.base import Order, activity
@@ -44,7 +44,7 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
         "closureId": closure,
         "tenantId": row["tenantId"],
         "domain": row["domain"],
-        "displayName": row["domain"],
+        "displayName": row.get("displayName") or row["domain"],
         "result": str(result),
         "why": why,
         "requester": {key: row["requester"][key] for key in ("tenantId", "objectId", "upn", "name")},
@@ -71,7 +71,7 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
 async def _counts(
     parts: Parts, row: dict[str, Any], planned: dict[str, int], standings: dict[str, Any]
 ) -> tuple[dict[str, dict[str, int]], int]:
-    counts: dict[str, Counter[str]] = {family: Counter() for family in planned}
+    counts: dict[str, Counter[str]] = defaultdict(Counter, {family: Counter() for family in planned})
     resent = 0
     async for serial, family, operation, _, doc in parts.ledger.shards(row["closureId"]):
         resent += doc.get("resent", 0)
@@ -79,8 +79,9 @@ async def _counts(
             found = {outcome: doc.get(outcome, 0) for outcome in map(str, Outcome)}
             counts[family].update(found)
             if serial != row["planSerial"]:  # an earlier plan's items count as planned once they were worked on
-                planned[family] += sum(found.values())
-    counts["subscriptions"].update(Counter(s["outcome"] for s in standings.values() if s.get("outcome")))
+                planned[family] = planned.get(family, 0) + sum(found.values())
+    if standings:
+        counts["subscriptions"].update(Counter(s["outcome"] for s in standings.values() if s.get("outcome")))
     try:
         kept = json.loads(await parts.records.read_blob(names.manifest_path(row["closureId"], row["planSerial"])))["kept"]
     except RecordMissing:
@@ -88,7 +89,7 @@ async def _counts(
     for entry in kept:
         counts[entry["family"]]["kept"] += 1
     empty = dict.fromkeys(map(str, Outcome), 0)
-    return {family: {"planned": planned[family], **empty, **found} for family, found in counts.items()}, resent
+    return {family: {"planned": planned.get(family, 0), **empty, **found} for family, found in counts.items()}, resent
 
 
 async def _outcomes(parts: Parts, closure: str) -> bytes:
@@ -100,10 +101,13 @@ async def _outcomes(parts: Parts, closure: str) -> bytes:
             item = json.loads(line)
             listed[item["id"]] = item["name"]
         entries = []
-        async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, operation, shard)):
-            entry = json.loads(line)
-            if entry["t"] == "outcome":
-                entries.append({**entry, "name": listed.get(entry["id"], "")})
+        try:
+            async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, operation, shard)):
+                entry = json.loads(line)
+                if entry["t"] == "outcome":
+                    entries.append({**entry, "name": listed.get(entry["id"], "")})
+        except RecordMissing:
+            pass  # held before its first write
         out += outcomes_csv.rows(family, operation, entries)
     return bytes(out)
 

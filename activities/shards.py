@@ -89,7 +89,7 @@ class _Work:
                     return "held"
                 await self._give_up(todo)
                 break
-            wave = ready[: AT_ONCE * self.size]
+            wave = ready[: max(1, min(AT_ONCE * self.size, int(self.bucket.burst // self.cost)))]
             if not await self._quota(len(wave)):
                 return "held"
             await self._guard(wave)
@@ -152,6 +152,7 @@ class _Work:
                 self.retry_after = max(self.retry_after, asked)
                 if answer.status == 0:
                     continue  # in doubt: stays so in the journal until it is looked up
+                self.again.discard(answer.id)
                 lines.append({"t": "trouble", "id": answer.id, "status": answer.status, "code": answer.code})
                 continue
             self.again.discard(answer.id)
@@ -184,14 +185,13 @@ class _Work:
         }
         if done:
             doc["sha256"] = journal.sha256()
-        await self.parts.ledger.note_shard(
-            order["closureId"], order["serial"], order["family"], order["operation"], order["shard"], doc
-        )
-        if done:
             told = {key: order[key] for key in ("serial", "family", "operation", "shard")}
             await self.parts.ledger.audit(
                 order["closureId"], Word.SHARD_DONE, None, {**told, "counts": journal.counts(), "evidence": doc["sha256"]}
             )
+        await self.parts.ledger.note_shard(
+            order["closureId"], order["serial"], order["family"], order["operation"], order["shard"], doc
+        )
 
 
 def _bucket(parts: Parts, order: Order) -> pacing.Bucket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from activities.base import Order, activity
@@ -13,6 +13,7 @@ from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.names import Family, Outcome, Rail, Word
 from tenantclosure.policy.manual_tasks import manual_task
 from tenantclosure.policy.subscriptions import Observed, Provider, Step, next_step
+from tenantclosure.policy.timing import moment
 from tenantclosure.wiring import Parts
 
 
@@ -42,6 +43,7 @@ async def advance_subscription(parts: Parts, order: Order) -> Order:
     provider = item.facts["provider"]
     gone = seen.azure == "Deleted" if provider == Provider.AZURE else seen.graph in ("Deleted", "absent")
     standing["goneAt"] = (standing.get("goneAt") or iso(now)) if gone else None
+    standing["wasThere"] = standing.get("wasThere", False) or not gone
     step = next_step(provider, order["goal"], seen, standing, now, order["daySeconds"])
     if step.kind == "call":
         standing = await _call(parts, clearance, item, step, standing)
@@ -51,7 +53,7 @@ async def advance_subscription(parts: Parts, order: Order) -> Order:
     await _prove_tasks(parts, closure, item, step)
     seconds = max(step.days * order["daySeconds"], order["leastPoll"])
     if step.next_at is not None:
-        left = (datetime.fromisoformat(step.next_at) - now).total_seconds()
+        left = (moment(step.next_at) - now).total_seconds()
         seconds = max(seconds, min(left, order["daySeconds"])) if left > 0 else seconds
     await ledger.note_subscription(
         closure,
@@ -140,6 +142,6 @@ async def _prove_tasks(parts: Parts, closure: str, item: Item, step: Step) -> No
 def _outcome(standing: dict[str, Any], step: Step) -> str | None:
     if step.stage != "deprovisioned":
         return None
-    return Outcome.REMOVED if standing.get("calls") or standing.get("actedAt") or standing.get("stage") else Outcome.ABSENT
+    return Outcome.REMOVED if standing["wasThere"] else Outcome.ABSENT
 
 

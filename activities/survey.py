@@ -66,7 +66,7 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
     keeper = rails.check_keeper(await directory.find_user(row["keeper"]), await directory.global_administrators())
     own = await directory.own_service_principal()
     keep = frozenset(rule.lower() for rule in row["request"]["keep"])
-    spared = Spared(keeper.id, own.id if own else None, keep)
+    spared = Spared(keeper.id, own.id if own else None, keep, own.facts.get("appId") if own else None)
     kept: list[dict[str, Any]] = []
     privileged = frozenset(await directory.role_holders())
     families = {}
@@ -85,11 +85,11 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
     await parts.records.write_blob(names.manifest_path(row["closureId"], row["planSerial"]), canonical(document))
     counts = {family: families[family]["count"] for family in REMOVED_FAMILIES}
     initial = (await directory.organization()).initial_domain
-    await parts.ledger.change(
-        row["closureId"], lambda row: row.update(digest=found, planned=counts, initialDomain=initial)
-    )
     await parts.ledger.audit(
         row["closureId"], Word.PLAN_FROZEN, None, {"serial": row["planSerial"], "digest": found, "counts": counts}
+    )
+    await parts.ledger.change(
+        row["closureId"], lambda row: row.update(digest=found, planned=counts, initialDomain=initial)
     )
     return {"digest": found}
 
@@ -119,12 +119,13 @@ async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, An
     """Graph's rows and the Azure subscriptions as one family; each item says which channel ends it."""
     closure, serial, tenant = row["closureId"], row["planSerial"], row["tenantId"]
     billing = parts.billing(tenant)
-    billed = {str(item.facts.get("name")): item for item in await billing.billing_subscriptions()}
+    # A billing subscription's ARM name is the row's commerceSubscriptionId (assumed: subscription-facts 5).
+    billed = {item.id.rpartition("/")[2].lower(): item for item in await billing.billing_subscriptions()}
     mca = frozenset(name for name, item in billed.items() if item.facts.get("agreementType") == "MicrosoftCustomerAgreement")
     shards = Shards(parts.settings.shard_size)
     async for line in parts.records.read_lines(names.listing_path(closure, serial, Family.SUBSCRIPTIONS)):
         item = Item.from_dict(json.loads(line))
-        commerce = str(item.facts.get("commerceSubscriptionId") or "")
+        commerce = str(item.facts.get("commerceSubscriptionId") or "").lower()
         facts = {**item.facts, "provider": provider_of(item, tenant, mca)}
         if facts["provider"] == "mca":
             facts["armId"] = billed[commerce].id

@@ -24,11 +24,7 @@ async def open_task(parts: Parts, order: Order) -> Order:
         instance=order["instance"],
         why=order.get("why", "No API does this."),
     )
-    opened = await parts.ledger.open_task(order["closureId"], task)
-    if opened["state"] == "open" and opened["instance"] != order["instance"]:
-        await parts.ledger.change_task(
-            order["closureId"], task["taskId"], lambda doc: doc.update(instance=order["instance"])
-        )
+    await parts.ledger.open_task(order["closureId"], task)
     return {"taskId": task["taskId"]}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from activities.base import Halt, Order, activity
 from activities.guard import cleared, unhindered
-from tenantclosure.errors import ServiceTrouble
+from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.names import Family, Gate, Word
 from tenantclosure.wiring import Parts
 
 MARK = "handed-over"
+UNKNOWN_TO_TENANT = (700016, 7000229)
+"""AADSTS codes that say our service principal is missing from a tenant that is alive (tenant-facts B)."""
 
 
 @activity
@@ -52,9 +54,11 @@ async def hand_over(parts: Parts, order: Order) -> Order:
 
 
 async def _signed_out(parts: Parts, tenant: str) -> bool:
-    """Whether the tenant no longer knows us while it is still there: our service principal is gone."""
+    """Whether the tenant no longer knows us while it is still there: our service principal is gone (tenant-facts B)."""
     try:
         await parts.directory(tenant).organization()
+    except SignInRefused as refused:
+        return refused.code in UNKNOWN_TO_TENANT
     except ServiceTrouble as trouble:
-        return any(word in str(trouble) for word in ("AADSTS700016", "AADSTS7000229", "401"))
+        return " 401" in str(trouble)
     return False

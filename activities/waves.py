@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
 from activities.base import Halt, Order, activity, clear_blocker, note_blocker
 from activities.guard import Clearance, cleared, planned_ids
 from tenantclosure.names import Family
@@ -65,21 +63,20 @@ async def confirm_wave(parts: Parts, order: Order) -> Order:
 
 
 async def _compare(parts: Parts, clearance: Clearance, family: str) -> drift.Drift:
-    planned = await planned_ids(parts, clearance.row, clearance.manifest, family)
+    planned = await planned_ids(parts, clearance, family)
     spared = frozenset(entry["id"] for entry in clearance.manifest["kept"]) | {clearance.keeper}
     listed: list[str] = []
     async for page in clearance.directory.pages(family):
         listed += [item.id for item in page]
+    await clear_blocker(parts, clearance.row["closureId"], "listing")
     return drift.compare(planned, spared, listed)
 
 
 async def _tokens(parts: Parts, closure: str) -> float:
     """What the service's bucket holds at least, counted from the writes this closure has made so far."""
-    writes, first = 0, None
-    async for *_, counts in parts.ledger.shards(closure):
-        writes += counts.get("writes", 0)
-        begun = counts.get("firstWriteAt")
-        first = min(first, begun) if first and begun else first or begun
-    settings: Any = parts.settings
-    moment = datetime.fromisoformat(first) if first else None
-    return pacing.tokens_left(settings.burst, settings.rate, writes, moment, parts.clock.now())
+    made = [
+        (datetime.fromisoformat(counts["at"]), counts["writes"])
+        async for *_, counts in parts.ledger.shards(closure)
+        if counts.get("writes")
+    ]
+    return pacing.tokens_left(parts.settings.burst, parts.settings.rate, made, parts.clock.now())

@@ -37,26 +37,34 @@ ENDS = {
 
 def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
     """Carry one closure as far as it can go; `order` is {schema, closureId, epoch}. Returns {closureId, result}."""
+    run, met = order, None
     while True:
-        progress = yield from call(ctx, Activity.READ_PROGRESS, order)
-        if progress["result"] is not None:
-            return {"closureId": order["closureId"], "result": progress["result"]}
-        run = {**order, **progress["run"], "instance": ctx.instance_id}
         try:
+            if met is not None:
+                yield from _see_to(ctx, run, met)
+            progress = yield from call(ctx, Activity.READ_PROGRESS, order)
+            if progress["result"] is not None:
+                return {"closureId": order["closureId"], "result": progress["result"]}
+            run = {**order, **progress["run"], "instance": ctx.instance_id}
             result = yield from _phases(ctx, run, progress["done"])
         except Stop as stop:
             if stop.reason == "fenced":
                 return {"closureId": order["closureId"], "result": None}
-            if stop.reason == "paused":
-                yield from _until_unpaused(ctx, run)
-                continue
-            if stop.reason == "drift":
-                yield from call(ctx, Activity.REPLAN, {**run, "detail": stop.detail})
+            if stop.reason in ("paused", "drift"):
+                met = stop
                 continue
             result = ENDS[stop.reason]
             run = {**run, "why": stop.detail}
         yield from _finish(ctx, run, result)
         return {"closureId": order["closureId"], "result": result}
+
+
+def _see_to(ctx: task.OrchestrationContext, run: Run, met: Stop) -> Flow:
+    """What has to happen before the story goes on: the end of a pause, or a new plan. It can be stopped as well."""
+    if met.reason == "paused":
+        yield from _until_unpaused(ctx, run)
+    else:
+        yield from call(ctx, Activity.REPLAN, {**run, "detail": met.detail})
 
 
 def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
@@ -161,7 +169,7 @@ def _readiness(ctx: task.OrchestrationContext, run: Run) -> Flow:
     looks = 0
     while not (yield from call(ctx, Activity.CHECK_READINESS, run))["ready"]:
         yield from woken(ctx, run["daySeconds"] * min(timing.HOUR * 2**looks, 1.0))
-        looks += 1
+        looks = min(looks + 1, 5)
 
 
 def _delete_tenant(ctx: task.OrchestrationContext, run: Run) -> Flow:

@@ -35,6 +35,10 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
         raise RequestRefused(
             "requestedBy", "The requester is the signed-in person.", "Remove requestedBy; it is for the queue only."
         )
+    try:
+        rails.check_target(request.tenant_id, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
+    except RailBroken as broken:
+        raise _refusal(broken) from None
     upn = requester.upn if requester is not None else str(request.requested_by)
     if requester is not None and requester.tenant_id.lower() == request.tenant_id:
         raise RequestRefused(
@@ -47,11 +51,9 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
     terms = {str(gate): gate_terms(request, parts.policy, gate, claimed=claimed) for gate in GATES}
     check_separation(request, upn, frozenset({request.domain}))
     try:
-        rails.check_target(request.tenant_id, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
         domains = await _check_tenant(request, parts.directory(request.tenant_id))
     except RailBroken as broken:
-        field, remedy, status = _FIELDS[Rail(broken.rail)]
-        raise RequestRefused(field, broken.detail, remedy, status=status, kind=broken.rail) from None
+        raise _refusal(broken) from None
     except ListingIncomplete as broken:
         raise ServiceTrouble(str(broken)) from None
     check_separation(request, upn, domains)
@@ -63,6 +65,11 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
     return await parts.ledger.open_closure(
         request.to_dict(), who, claimed=claimed, terms=terms, day_seconds=parts.settings.day_seconds
     )
+
+
+def _refusal(broken: RailBroken) -> RequestRefused:
+    field, remedy, status = _FIELDS[Rail(broken.rail)]
+    return RequestRefused(field, broken.detail, remedy, status=status, kind=broken.rail)
 
 
 async def _check_tenant(request: ClosureRequest, directory: Directory) -> frozenset[str]:

@@ -30,8 +30,10 @@ from tenantclosure.ports import JSON, Clock, Records
 
 TRIES = 20
 """How often an optimistic update is tried against other writers before it gives up."""
+INTAKE = timedelta(minutes=1)
+"""Longest time between a lease and its closure's row; a lease alone for longer was left by a crash."""
 LINE = 16 * 1024
-"""Longest audit line in bytes; the tail read to find the chain's head is this long."""
+"""Bytes of the tail that is read to find the chain's head; more is read when the last line is longer."""
 
 
 def iso(moment: datetime) -> str:
@@ -77,11 +79,9 @@ class Ledger:
             "updatedAt": now,
             "endedAt": None,
         }
-        await self.records.create("closure", closure, row)
         try:
-            await self.records.create("lease", tenant, {"closureId": closure})
+            await self.records.create("lease", tenant, {"closureId": closure, "at": now})
         except RecordConflict:
-            await self.records.remove("closure", closure)
             lease = await self.records.read("lease", tenant)
             live = lease[0]["closureId"] if lease else closure
             raise RequestRefused(
@@ -92,6 +92,7 @@ class Ledger:
                 kind="closure-live",
                 extra={"closureId": live},
             ) from None
+        await self.records.create("closure", closure, row)
         await self.audit(closure, Word.CLOSURE_REQUESTED, requester, {"domain": request["domain"], "claimed": claimed})
         return row
 
@@ -138,8 +139,15 @@ class Ledger:
             yield row
 
     async def live(self) -> list[str]:
-        """Ids of the closures that hold a lease."""
-        return [doc["closureId"] async for _, _, doc in self.records.scan("lease")]
+        """Ids of the closures that hold a lease; a lease whose row was never written (a crash at intake) is given back."""
+        live = []
+        async for _, tenant, lease in self.records.scan("lease"):
+            age = self.clock.now() - datetime.fromisoformat(lease["at"])
+            if await self.records.read("closure", lease["closureId"]) is not None:
+                live.append(lease["closureId"])
+            elif age > INTAKE:
+                await self.records.remove("lease", tenant)
+        return live
 
     async def end(self, closure: str, result: str) -> None:
         """Write the result and give the lease back; harmless when repeated."""
@@ -201,15 +209,14 @@ class Ledger:
             "requester": row["requester"].get("key"),
             "state": "open",
         }
-        try:
+        found = await self.gate(closure, gate, serial)
+        if found is None:
+            await self.audit(closure, Word.GATE_OPENED, None, {"gate": gate, "serial": serial, "digest": digest})
             await self.records.create(closure, _gate_key(gate, serial), doc)
-        except RecordConflict:
-            found = await self.gate(closure, gate, serial)
-            if found is not None and found["digest"] == digest:
-                return found
-            raise
-        await self.audit(closure, Word.GATE_OPENED, None, {"gate": gate, "serial": serial, "digest": digest})
-        return doc
+            return doc
+        if found["digest"] != digest:
+            raise RecordConflict(f"{closure} {gate} {serial}: the gate is open over another plan.")
+        return found
 
     async def gate(self, closure: str, gate: str, serial: int) -> JSON | None:
         """One gate's document, or None if it never opened."""
@@ -228,8 +235,8 @@ class Ledger:
         doc.update(state=state, approvals=approvals, closedAt=iso(now))
         if state == "approved":
             doc["executeBy"] = iso(now + timedelta(days=doc["executeByDays"]))
-        await self.records.replace(closure, _gate_key(gate, serial), doc, etag)
         await self.audit(closure, Word.GATE_CLOSED, None, {"gate": gate, "serial": serial, "state": state})
+        await self.records.replace(closure, _gate_key(gate, serial), doc, etag)
         return doc
 
     async def decide(self, closure: str, decision: JSON, person: Person) -> JSON:
@@ -237,9 +244,9 @@ class Ledger:
         at = iso(self.clock.now())
         doc = {**decision, "at": at, "person": person.to_dict()}
         key = f"decision:{decision['gate']}:{decision['serial']:03d}:{at}:{person.object_id}"
-        await self.records.create(closure, key, doc)
-        told = {key: decision[key] for key in ("gate", "serial", "digest", "decision", "comment")}
+        told = {name: decision[name] for name in ("gate", "serial", "digest", "decision", "comment")}
         await self.audit(closure, Word.GATE_DECIDED, person.to_dict(), told)
+        await self.records.create(closure, key, doc)
         return doc
 
     async def decisions(self, closure: str) -> list[JSON]:
@@ -248,14 +255,20 @@ class Ledger:
 
     # -- manual tasks -------------------------------------------------------------------------------------------------
     async def open_task(self, closure: str, task: JSON) -> JSON:
-        """Open a manual task once; `task` holds taskId, kind, target, title, steps, who, link, warning."""
+        """Open a manual task, or open it again if it was proven before; the instance that waits for it is kept current.
+
+        `task` holds taskId, kind, target, title, steps, who, link, warning, instance.
+        """
         doc = {**task, "state": "open", "openedAt": iso(self.clock.now()), "reports": []}
-        try:
-            await self.records.create(closure, f"task:{task['taskId']}", doc)
-        except RecordConflict:
-            found = await self.records.read(closure, f"task:{task['taskId']}")
-            return found[0] if found else doc
-        await self.audit(closure, Word.TASK_OPENED, None, {"task": task["taskId"], "kind": task["kind"]})
+        found = await self.task(closure, task["taskId"])
+        if found is not None and found["state"] == "open" and found["instance"] == task["instance"]:
+            return found
+        if found is None or found["state"] != "open":
+            await self.audit(closure, Word.TASK_OPENED, None, {"task": task["taskId"], "kind": task["kind"]})
+        if found is not None:
+            again = {"state": "open", "instance": task["instance"]}
+            return await self.change_task(closure, task["taskId"], lambda doc: doc.update(again))
+        await self.records.create(closure, f"task:{task['taskId']}", doc)
         return doc
 
     async def task(self, closure: str, task: str) -> JSON | None:
@@ -287,17 +300,13 @@ class Ledger:
 
     async def prove_task(self, closure: str, task: str, proof: str) -> None:
         """Close a task whose probe succeeded. Harmless when repeated."""
-        fresh = False
-
-        def edit(doc: JSON) -> None:
-            nonlocal fresh
-            fresh = doc["state"] == "open"
-            if fresh:
-                doc.update(state="proven", provenAt=iso(self.clock.now()), proof=proof)
-
-        await self.change_task(closure, task, edit)
-        if fresh:
+        found = await self.task(closure, task)
+        if found is None:
+            raise RecordMissing(task)
+        if found["state"] == "open":
             await self.audit(closure, Word.TASK_PROVEN, None, {"task": task, "proof": proof})
+            proven = {"state": "proven", "provenAt": iso(self.clock.now()), "proof": proof}
+            await self.change_task(closure, task, lambda doc: doc.update(proven))
 
     async def tasks(self, closure: str) -> list[JSON]:
         """Every manual task of a closure."""
@@ -319,12 +328,18 @@ class Ledger:
 
     # -- audit --------------------------------------------------------------------------------------------------------
     async def audit(self, closure: str, word: str, actor: JSON | None, detail: JSON) -> None:
-        """Append one line to the closure's hash chain; other writers are waited out by appending at a known position."""
+        """Append one line to the closure's hash chain; other writers are waited out by appending at a known position.
+
+        The line comes before the write it tells of: after a crash it may stand there twice, but it is never missing.
+        """
         path = names.audit_path(closure)
         entry = {"at": iso(self.clock.now()), "word": str(word), "closureId": closure, "actor": actor, "detail": detail}
         for _ in range(TRIES):
             position = await self.records.length(path)
-            tail = await self.records.read_tail(path, LINE) if position else b""
+            tail, size = await self.records.read_tail(path, LINE) if position else b"", LINE
+            while size < position and b"\n" not in tail[:-1]:
+                size *= 4
+                tail = await self.records.read_tail(path, size)
             previous, number = audit_chain.head(tail)
             try:
                 await self.records.append(path, audit_chain.encode(audit_chain.link(entry, previous, number)), position)

@@ -187,6 +187,10 @@ class Records(Protocol):
         """Create container, table and queues if they are missing."""
         ...
 
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
     async def create(self, partition: str, key: str, doc: JSON) -> str:
         """Insert a document; RecordConflict if the key exists. Returns the ETag."""
         ...

@@ -66,6 +66,7 @@ def parts() -> Parts:
 def use(parts: Parts | None) -> None:
     """Put other parts in place (tests), or forget them."""
     _parts.clear()
+    _prepared.clear()
     if parts is not None:
         _parts["now"] = parts
 
@@ -97,9 +98,9 @@ def build(settings: Settings) -> Parts:
         return PartnerCenter(settings, credentials, tenant) if configured else None
 
     def outside(tenant: str) -> Outside:
-        from tenantclosure.gateways.outside import OpenIdOutside
+        from tenantclosure.gateways.outside import OutsideView
 
-        return OpenIdOutside(settings, tenant)
+        return OutsideView(settings, tenant)
 
     return Parts(
         settings=settings,
@@ -114,13 +115,23 @@ def build(settings: Settings) -> Parts:
     )
 
 
-_prepared: dict[int, asyncio.Task[None]] = {}
+async def close() -> None:
+    """Give connections back; for a host that stops in an orderly way."""
+    ready = _parts.get("now")
+    if ready is not None:
+        from tenantclosure.gateways.http import connections
+
+        await connections(ready.settings).close()
+        await ready.records.close()
+
+
+_prepared: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 
 
 async def prepared() -> Parts:
     """The process's parts with their storage in place; created once per process and event loop."""
     ready = parts()
-    key = id(asyncio.get_running_loop())
+    key = asyncio.get_running_loop()
     task = _prepared.get(key)
     if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
         task = _prepared[key] = asyncio.create_task(ready.records.prepare())

@@ -15,7 +15,7 @@ from tenantclosure.names import Gate
 class GateRule(BaseModel):
     """Least conditions of one gate. Days are real days, never shortened in a rehearsal."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
     groups: dict[Name, int] = Field(default_factory=dict, description="Least quorum per group.")
     distinct: int = Field(default=2, ge=1, description="Least number of different people over all groups.")
@@ -63,7 +63,7 @@ def load_policy(path: Path | None, *, rehearsal: bool) -> ApprovalPolicy:
         policy = ApprovalPolicy.model_validate(document)
     except OSError as error:
         raise SettingsError(f"CLOSURE_APPROVAL_POLICY can't be read: {error.strerror}.") from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeDecodeError):
         raise SettingsError("CLOSURE_APPROVAL_POLICY is not valid YAML.") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from tenantclosure.errors import RequestRefused
 
@@ -15,9 +23,18 @@ MAX_BYTES = 64 * 1024
 
 def _guid(value: str) -> str:
     try:
-        return str(UUID(value))
+        guid = str(UUID(value))
     except ValueError:
-        raise ValueError("must be a GUID such as 0b0a1c2d-0000-4000-8000-000000000000") from None
+        guid = ""
+    if guid != value.strip().lower():
+        raise ValueError("must be a GUID such as 0b0a1c2d-0000-4000-8000-000000000000")
+    return guid
+
+
+def _true(value: object) -> object:
+    if value is not True:  # 1 equals True
+        raise ValueError("must be true")
+    return value
 
 
 Guid = Annotated[str, AfterValidator(_guid), Field(json_schema_extra={"format": "uuid"})]
@@ -56,7 +73,7 @@ class ClosureRequest(_Strict):
         max_length=1000,
         description="Ids or user principal names of users that must stay. The closure then ends before the tenant is deleted.",
     )
-    backup_confirmed: Literal[True] = Field(
+    backup_confirmed: Annotated[Literal[True], BeforeValidator(_true)] = Field(
         alias="backupConfirmed", description="Must be true: everything worth keeping has been saved elsewhere."
     )
     quiet_days: int = Field(
@@ -80,7 +97,7 @@ def parse_request(document: Any) -> ClosureRequest:
     if not isinstance(document, dict):
         raise RequestRefused("$", "The request must be a JSON object.", "Send an object as in the README's first example.")
     try:
-        return ClosureRequest.model_validate(document)
+        return ClosureRequest.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False)[0]
         field = ".".join(str(part) for part in fault["loc"]) or "$"

@@ -51,10 +51,10 @@ def verify(lines: Iterable[bytes]) -> Verdict:
         try:
             line = json.loads(raw)
             body = {key: value for key, value in line.items() if key != "hash"}
-            sound = line["hash"] == sha256(canonical(body))
+            sound = line["hash"] == sha256(canonical(body)) and raw == canonical(line)
         except (ValueError, KeyError, AttributeError, TypeError):
             return Verdict(False, number - 1, previous, "is not an audit line", number)
-        if line["prev"] != previous or line["n"] != number - 1:
+        if line.get("prev") != previous or line.get("n") != number - 1:
             return Verdict(False, number - 1, previous, "does not follow the line before it", number)
         if not sound:
             return Verdict(False, number - 1, previous, "was changed after it was written", number)

@@ -6,7 +6,7 @@ A lane's share is the limit divided by the live lanes, so the limit holds whatev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,15 +46,16 @@ class Bucket:
         return cls(data["rate"], data["burst"], data["tokens"], datetime.fromisoformat(data["at"]))
 
 
-def tokens_left(burst: float, rate: float, writes: int, first_write: datetime | None, now: datetime) -> float:
-    """Tokens the service's bucket holds at least, after `writes` writes since `first_write`.
+def tokens_left(burst: float, rate: float, made: Iterable[tuple[datetime, int]], now: datetime) -> float:
+    """Tokens the service's bucket holds at least, after writes known as (latest moment, how many).
 
-    Used when a closure goes on after a stop, so that a full bucket is not assumed again.
+    Used when a closure goes on after a stop, so that a full bucket is not assumed again. Writes are taken as made at
+    their latest moment: a bucket that was full for a while before them has gained nothing by that.
     """
-    if first_write is None:
-        return burst
-    passed = max(0.0, (now - first_write).total_seconds())
-    return max(0.0, min(burst, burst + rate * passed - writes))
+    bucket = None
+    for at, count in sorted(made):
+        bucket = (bucket or Bucket(rate, burst, burst, at)).take(count, at)
+    return burst if bucket is None else max(0.0, bucket.refilled(now).tokens)
 
 
 def share(tokens: float, rate: float, burst: float, lanes: int, now: datetime) -> Bucket:

@@ -19,6 +19,7 @@ class Spared:
     keeper: str
     own_service_principal: str | None
     keep: frozenset[str] = frozenset()
+    own_app_id: str | None = None
 
     def reason(self, family: str, item: Item) -> str | None:
         """Why this item stays, or None if it goes."""
@@ -29,6 +30,8 @@ class Spared:
                 return "keep rule of the request"
         if family == Family.DOMAINS and item.facts.get("isInitial"):
             return "initial domain, goes with the tenant"
+        if family == Family.APPLICATIONS and self.own_app_id is not None and item.facts.get("appId") == self.own_app_id:
+            return "our own registration: without it nothing more could be done"
         if family == Family.SERVICE_PRINCIPALS and item.id == self.own_service_principal:
             return "our own service principal, removed last"
         return None

@@ -29,7 +29,7 @@ def evaluate(gate: Mapping[str, Any], decisions: Iterable[Mapping[str, Any]], no
     """
     answer_by = datetime.fromisoformat(gate["answerBy"])
     last: dict[str, Mapping[str, Any]] = {}
-    for decision in sorted(decisions, key=lambda d: (d["at"], d["person"]["objectId"])):
+    for decision in sorted(decisions, key=lambda d: (d["at"], d["person"]["objectId"], d["decision"])):
         fits = (
             decision["gate"] == gate["gate"]
             and decision["serial"] == gate["serial"]

@@ -29,10 +29,10 @@ DELETING_PERMISSIONS = frozenset({"User.DeleteRestore.All", "User.ReadWrite.All"
 
 def check_target(tenant: str, allowed: frozenset[str], home: str) -> None:
     """The tenant is on the allow list and is not the one that hosts us."""
-    if tenant.lower() not in allowed:
-        raise RailBroken(Rail.ALLOW_LIST, f"The tenant {tenant} is not in CLOSURE_ALLOWED_TENANTS.")
     if home and tenant.lower() == home.lower():
         raise RailBroken(Rail.HOME_TENANT, f"The tenant {tenant} hosts this service.")
+    if tenant.lower() not in allowed:
+        raise RailBroken(Rail.ALLOW_LIST, f"The tenant {tenant} is not in CLOSURE_ALLOWED_TENANTS.")
 
 
 def check_pin(tenant: str, token: TokenIdentity, organization: Organization, domain: str) -> None:
@@ -92,9 +92,10 @@ def check_keeper(keeper: Item | None, administrators: frozenset[str], expected_i
 
 def check_spared(ids: frozenset[str], keeper: str, own: str | None) -> None:
     """Neither the keeper nor our own service principal is among the ids to be written."""
-    if keeper in ids:
+    named = {id_.lower() for id_ in ids}
+    if keeper.lower() in named:
         raise RailBroken(Rail.KEEPER, "The keeper is among the items to be removed.")
-    if own is not None and own in ids:
+    if own is not None and own.lower() in named:
         raise RailBroken(Rail.OWN_IDENTITY, "Our own service principal is among the items to be removed.")
 
 

@@ -16,10 +16,9 @@ UNKNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a fresh look found; names and ids of what is left, at most a hundred of each."""
+    """What a fresh look found: names of everything that is left."""
 
     users_left: Sequence[str]
-    users_left_count: int
     sync_on: bool
     applications_left: Sequence[str]
     service_principals_left: Sequence[str]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import TaskKind
-from tenantclosure.policy.timing import PROOF_GAP, poll_after
+from tenantclosure.policy.timing import PROOF_GAP, moment, poll_after
 
 FREE_PRODUCTS = frozenset(
     {
@@ -85,7 +85,7 @@ def provider_of(item: Item, tenant: str, billing_names: frozenset[str], *, azure
         return Provider.FREE
     if str(facts.get("ownerType") or "").lower() == "user":
         return Provider.SELF_SERVICE
-    if str(facts.get("commerceSubscriptionId") or "") in billing_names:
+    if str(facts.get("commerceSubscriptionId") or "").lower() in billing_names:
         return Provider.MCA
     if facts.get("isTrial"):
         return Provider.TRIAL
@@ -193,7 +193,7 @@ def _window(
     if not window.known:
         return Step("task", "active", task, days=wait, reason=why)
     cancelled = calls.get("cancel")
-    if cancelled is None and window.until is not None and now <= datetime.fromisoformat(window.until):
+    if cancelled is None and window.until is not None and now <= moment(window.until):
         return Step("call", "active", "cancel")
     if cancelled is not None and not cancelled["refused"]:
         return Step("wait", "cancel-requested", days=wait, reason="cancelled; Graph has not shown it yet")

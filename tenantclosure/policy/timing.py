@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 HOUR = 1 / 24
 MINUTE = HOUR / 60
 CONFIRM_TRIES = 40
@@ -10,6 +12,12 @@ GONE_SIGHTINGS = 3
 """Consecutive answers "no such tenant" before we believe it (tenant-facts B)."""
 PROOF_GAP = HOUR
 """Least distance of the two reads that prove a subscription deleted (product, phase 9)."""
+
+
+def moment(text: str) -> datetime:
+    """A date of Microsoft's as an aware one; some APIs leave the zone out and mean UTC."""
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 
 
 def poll_after(days_since_action: float) -> float:

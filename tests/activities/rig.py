@@ -1,0 +1,189 @@
+"""A bench for activities: parts in memory over a fake tenant, and the way to each point of a closure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import activities
+from tenantclosure import names, wiring
+from tenantclosure.intake import admit
+from tenantclosure.ledger import Ledger
+from tenantclosure.model.approval_policy import ApprovalPolicy
+from tenantclosure.model.people import Person
+from tenantclosure.names import Family
+from tenantclosure.policy import audit_chain
+from tenantclosure.settings import Settings
+from tenantclosure.wiring import Parts
+from tests.fakes.clock import FakeClock
+from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.tenant import HOME, KEEPER_UPN, TARGET, FakeBilling, FakeDirectory, FakeOutside, FakePartner
+
+OLGA = Person(HOME, "olga", "olga@fabrikam.com", "Olga")
+ANN = Person(HOME, "ann", "ann@fabrikam.com", "Ann")
+CYD = Person(HOME, "cyd", "cyd@fabrikam.com", "Cyd")
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """The smallest request; a change to None takes the key out."""
+    base = {
+        "tenantId": TARGET,
+        "domain": "contoso.onmicrosoft.com",
+        "keeper": KEEPER_UPN,
+        "reason": "merged into Fabrikam",
+        "approvers": [
+            {"group": "it", "quorum": 1, "people": ["ann@fabrikam.com", "bob@fabrikam.com"]},
+            {"group": "owner", "quorum": 1, "people": ["cyd@fabrikam.com"]},
+        ],
+        "backupConfirmed": True,
+    }
+    return {key: value for key, value in {**base, **changes}.items() if value is not None}
+
+
+@dataclass
+class Rig:
+    """Everything a test needs at hand. `process()` starts a new process over the same records and tenant."""
+
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    billing: FakeBilling = field(default_factory=FakeBilling)
+    partner: FakePartner | None = field(default_factory=FakePartner)
+    outside: FakeOutside = field(default_factory=FakeOutside)
+    clock: FakeClock = field(default_factory=FakeClock)
+    records: MemoryRecords = field(default_factory=MemoryRecords)
+    environment: dict[str, Any] = field(default_factory=dict)
+    policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    closure: str = ""
+    parts: Parts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process()
+
+    def process(self, records: MemoryRecords | None = None) -> Rig:
+        """A new process, over other records if given."""
+        records = records if records is not None else self.records
+        urls = {f"CLOSURE_{name}_URL": "http://127.0.0.1:1" for name in ("GRAPH", "LOGIN", "ARM", "PARTNER")}
+        settings = Settings.model_validate(
+            {
+                "CLOSURE_CLOUD": "custom",
+                "CLOSURE_CREDENTIAL": "static",
+                "CLOSURE_STATIC_TOKEN": "token",
+                "CLOSURE_HOME_TENANT_ID": HOME,
+                "CLOSURE_ALLOWED_TENANTS": f"{TARGET},{HOME}",
+                "CLOSURE_SHARD_SIZE": 20,
+                **urls,
+                **self.environment,
+            }
+        )
+        self.parts = Parts(
+            settings,
+            self.policy,
+            self.clock,
+            records,
+            Ledger(records, self.clock),
+            lambda _: self.directory,
+            lambda _: self.billing,
+            lambda _: self.partner,
+            lambda _: self.outside,
+        )
+        wiring.use(self.parts)
+        return self
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.parts.ledger
+
+    # -- the way of a closure -----------------------------------------------------------------------------------------
+    async def opened(self, **changes: Any) -> Rig:
+        """A closure admitted."""
+        self.closure = (await admit(document(**changes), OLGA, self.parts))["closureId"]
+        return self
+
+    async def surveyed(self) -> Rig:
+        """Every family read."""
+        for family in Family:
+            await activities.survey_family(await self.order(family=family))
+        return self
+
+    async def planned(self, **changes: Any) -> Rig:
+        """A plan frozen."""
+        await self.opened(**changes)
+        await self.surveyed()
+        answer = await activities.freeze_plan(await self.order())
+        assert "digest" in answer, answer
+        return self
+
+    async def approved(self, gate: str = "plan") -> Rig:
+        """A gate opened, decided by Ann and Cyd, and judged."""
+        order = await self.order(gate=gate, phase=f"gate-{gate}")
+        await activities.open_gate(order)
+        for person in (ANN, CYD):
+            await self.decide(gate, person)
+        judged = await activities.judge_gate(order)
+        assert judged["state"] == "approved", judged
+        return self
+
+    async def ready(self, **changes: Any) -> Rig:
+        """A plan frozen and approved."""
+        await self.planned(**changes)
+        return await self.approved()
+
+    async def decide(self, gate: str, person: Person, word: str = "approve") -> None:
+        row = await self.row()
+        said = {"gate": gate, "serial": row["planSerial"], "digest": row["digest"], "decision": word, "comment": ""}
+        await self.ledger.decide(self.closure, said, person)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+    async def row(self) -> dict[str, Any]:
+        return await self.ledger.closure(self.closure)
+
+    async def order(self, **more: Any) -> dict[str, Any]:
+        """The run as an orchestrator passes it on, JSON through and through."""
+        row = await self.row()
+        run = {
+            "schema": 1,
+            "closureId": self.closure,
+            "epoch": row["epoch"],
+            "serial": row["planSerial"],
+            "tenantId": row["tenantId"],
+            "domain": row["domain"],
+            "daySeconds": row["daySeconds"],
+            "leastPoll": 0.5,
+            "lanes": 4,
+            "rate": 20.0,
+            "burst": 3000,
+            "instance": row["instanceId"],
+            "phase": "delete-users",
+        }
+        return json.loads(json.dumps({**run, **more}))
+
+    async def shard_order(self, shard: int = 0, **more: Any) -> dict[str, Any]:
+        """An order for `work_shard` on users, a lane of its own with the whole quota."""
+        base = {"family": "users", "operation": "delete", "shard": shard, "final": False}
+        return await self.order(**{**base, "bucket": None, "tokens": 3000.0, "live": 1, **more})
+
+    async def words(self) -> list[str]:
+        """Words of the audit, in order; the chain has to be whole."""
+        lines = await self.ledger.audit_lines(self.closure)
+        assert audit_chain.verify(lines).ok
+        return [json.loads(line)["word"] for line in lines]
+
+    async def audited(self, word: str) -> list[dict[str, Any]]:
+        """Details of all audit lines of one word."""
+        lines = map(json.loads, await self.ledger.audit_lines(self.closure))
+        return [line["detail"] for line in lines if line["word"] == word]
+
+    async def manifest(self) -> dict[str, Any]:
+        row = await self.row()
+        return json.loads(await self.records.read_blob(names.manifest_path(self.closure, row["planSerial"])))
+
+    def evidence(self, shard: int = 0, family: str = "users", operation: str = "delete") -> list[dict[str, Any]]:
+        """Lines of a shard's journal."""
+        data = self.records.blobs.get(names.evidence_path(self.closure, 1, family, operation, shard), b"")
+        return [json.loads(line) for line in data.splitlines()]
+
+    def outcomes(self, shard: int = 0, **where: str) -> dict[str, str]:
+        """id -> outcome of a shard; every id has one at most."""
+        lines = [line for line in self.evidence(shard, **where) if line["t"] == "outcome"]
+        assert len({line["id"] for line in lines}) == len(lines), "an id has two outcomes"
+        return {line["id"]: line["outcome"] for line in lines}

@@ -1,0 +1,139 @@
+"""The report: counts that agree with the evidence, at whatever point a closure ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+import activities
+from activities.report import gather
+from tenantclosure import names, wiring
+from tests.activities.rig import Rig
+from tests.fakes.dying_records import Crash, DyingRecords
+from tests.fakes.tenant import KEEPER, subscription, user
+
+
+async def finish(rig: Rig, result: str, why: str = "") -> dict[str, Any]:
+    order = await rig.order(phase="report", result=result, why=why)
+    await activities.undo_freeze(order)
+    await activities.begin_phase(order)
+    await activities.write_report(order)
+    await activities.end_closure(order)
+    return json.loads(await rig.records.read_blob(names.report_path(rig.closure, "json")))
+
+
+async def test_counts_agree_with_the_evidence(rig: Rig) -> None:
+    """Removed, absent, refused and kept add up to what was planned; lost answers show as resent."""
+    rig.directory.script = {user(1).id: [403], user(2).id: [500] * 99}
+    await rig.ready(keep=["u3@contoso.com"])
+    rig.directory.take("users", user(30).id)
+
+    def calls(number: int, ids: list[str]) -> None:
+        from tenantclosure.errors import ServiceTrouble
+
+        if number == 1:
+            raise ServiceTrouble("lost")
+
+    rig.directory.calls = calls
+    for shard in range(3):
+        await activities.work_shard(await rig.shard_order(shard, final=True))
+    report = await finish(rig, "kept", "users were kept")
+    found = report["counts"]["users"]
+    assert found == {"planned": 44, "removed": 41, "absent": 1, "kept": 2, "refused": 1, "failed": 1}
+    assert report["resent"] == 20
+    assert (report["result"], report["why"]) == ("kept", "users were kept")
+    assert report["audit"]["ok"]
+    assert {d["person"]["upn"] for d in report["approvals"]} == {"ann@fabrikam.com", "cyd@fabrikam.com"}
+    assert report["plan"]["digest"] == (await rig.row())["digest"]
+
+
+async def test_the_csv_has_every_item_once(rig: Rig) -> None:
+    """Each planned user is one row with its name and outcome; nobody kept is among them."""
+    await rig.ready()
+    for shard in range(3):
+        await activities.work_shard(await rig.shard_order(shard))
+    await finish(rig, "closed")
+    data = (await rig.records.read_blob(names.report_path(rig.closure, "csv"))).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(data)))
+    ids = [row["id"] for row in rows]
+    assert sorted(ids) == sorted(user(n).id for n in range(45))
+    assert KEEPER not in ids
+    assert {row["outcome"] for row in rows} == {"removed"}
+    assert rows[0]["name"] == "User 0"
+
+
+@pytest.mark.parametrize("point", ["opened", "surveyed", "planned", "ready", "held"])
+async def test_a_closure_can_end_anywhere(rig: Rig, point: str) -> None:
+    """Before the survey, before the plan, before the gate, before the first write: there is a report, and it ends."""
+    await rig.opened()
+    if point != "opened":
+        await rig.surveyed()
+    if point in ("planned", "ready", "held"):
+        await activities.freeze_plan(await rig.order())
+    if point in ("ready", "held"):
+        await rig.approved()
+    if point == "held":
+        held = await activities.work_shard(await rig.shard_order(tokens=0.0, rate=0.01))
+        assert held["state"] == "held"
+    report = await finish(rig, "aborted")
+    assert report["result"] == "aborted"
+    row = await rig.row()
+    assert (row["result"], row["status"], await rig.ledger.live()) == ("aborted", "ended", [])
+
+
+async def test_the_report_after_a_second_plan(rig: Rig) -> None:
+    """What an earlier plan did is in the report too."""
+    await rig.ready()
+    await activities.work_shard(await rig.shard_order(0))
+    rig.directory.items["users"].append(user(99))
+    await activities.replan(await rig.order(detail="1 new"))
+    await rig.surveyed()
+    await activities.freeze_plan(await rig.order())
+    await rig.approved()
+    for shard in range(2):
+        await activities.work_shard(await rig.shard_order(shard))
+    found = (await finish(rig, "closed"))["counts"]["users"]
+    assert (found["planned"], found["removed"]) == (46, 46)
+
+
+async def test_subscriptions_in_the_report(rig: Rig) -> None:
+    """Where each subscription stands, and the outcome of those that are through."""
+    rig.directory.items["subscriptions"] = [subscription(1), subscription(2)]
+    await rig.ready()
+    rig.directory.take("subscriptions", subscription(2).id)
+    for _ in range(2):
+        for number in (1, 2):
+            order = await rig.order(item=subscription(number).id, goal="deleted", phase="delete-subscriptions")
+            await activities.advance_subscription(order)
+        rig.clock.go_on(hours=2)
+    report = await gather(rig.parts, rig.closure, "blocked", "")
+    assert [(s["name"], s["stage"]) for s in report["subscriptions"]] == [("E5 1", "active"), ("E5 2", "deprovisioned")]
+    assert report["counts"]["subscriptions"]["absent"] == 1
+
+
+@pytest.mark.parametrize("landed", [False, True])
+async def test_a_crash_while_ending(landed: bool) -> None:
+    """Killed at each write of the end: run again the report is there, the result written, the lease given back."""
+    number, died = 0, True
+    while died:
+        number += 1
+        rig = await Rig().ready()
+        rig.process(DyingRecords(rig.records, number, landed=landed))
+        try:
+            await finish(rig, "aborted")
+            died = False
+        except Crash:
+            rig.process()
+            progress = await activities.read_progress(await rig.order())
+            if progress["result"] is None:
+                await finish(rig, "aborted")
+        assert await rig.ledger.live() == []
+        assert (await rig.row())["result"] == "aborted"
+        assert {"report:written", "closure:ended"} <= set(await rig.words())
+        assert names.report_path(rig.closure, "html") in rig.records.blobs
+    assert number > 6
+    wiring.use(None)

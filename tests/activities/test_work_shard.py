@@ -1,0 +1,233 @@
+"""One shard: every kind of answer comes to one outcome, and nothing is sent after a final one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import activities
+from tenantclosure.errors import ServiceTrouble, Throttled
+from tenantclosure.model.inventory import Answer
+from tests.activities.rig import Rig
+from tests.fakes.tenant import KEEPER, user
+
+U = [user(n).id for n in range(45)]
+
+
+async def work(rig: Rig, shard: int = 0, **more: Any) -> dict[str, Any]:
+    return await activities.work_shard(await rig.shard_order(shard, **more))
+
+
+async def counts(rig: Rig, shard: int = 0) -> dict[str, Any]:
+    return {number: doc async for _, _, _, number, doc in rig.ledger.shards(rig.closure)}[shard]
+
+
+async def test_a_shard_is_removed(rig: Rig) -> None:
+    """Every id is sent once, comes out removed with its request id, and the evidence's hash is in the audit."""
+    await rig.ready()
+    assert (await work(rig))["state"] == "done"
+    assert rig.directory.sent == U[:20]
+    assert rig.outcomes() == dict.fromkeys(U[:20], "removed")
+    doc = await counts(rig)
+    assert (doc["removed"], doc["writes"], doc["resent"], doc["done"]) == (20, 20, 0, True)
+    (told,) = await rig.audited("shard:done")
+    assert (told["evidence"], told["counts"]) == (doc["sha256"], {"removed": 20})
+
+
+async def test_a_done_shard_is_not_touched_again(rig: Rig) -> None:
+    """Run again, a finished shard sends nothing and says done."""
+    await rig.ready()
+    await work(rig)
+    assert (await work(rig))["state"] == "done"
+    assert len(rig.directory.sent) == 20
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(404, "absent"), (403, "refused"), (400, "refused"), (401, "refused"), (200, "removed")]
+)
+async def test_final_answers(rig: Rig, status: int, outcome: str) -> None:
+    """A final answer is an outcome at once: gone already, refused with Microsoft's reason, or removed."""
+    await rig.ready()
+    rig.directory.script[U[3]] = [Answer(U[3], status, "Code", "why it is so", "request-9")]
+    assert (await work(rig))["state"] == "done"
+    (line,) = [line for line in rig.evidence() if line.get("id") == U[3]]
+    assert (line["outcome"], line["status"], line["requestId"]) == (outcome, status, "request-9")
+    assert rig.directory.sent.count(U[3]) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 412, 423, 424, 429, 500, 503, 504])
+async def test_passing_trouble_is_tried_again(rig: Rig, status: int) -> None:
+    """An item in passing trouble comes round again, alone; it is no lost answer, so not counted as resent."""
+    await rig.ready()
+    rig.directory.script[U[3]] = [status, status]
+    assert (await work(rig))["state"] == "done"
+    assert rig.directory.sent.count(U[3]) == 3
+    assert len(rig.directory.sent) == 22
+    assert rig.outcomes()[U[3]] == "removed"
+    assert (await counts(rig))["resent"] == 0
+    assert rig.clock.slept == [2.0, 4.0]
+
+
+async def test_inner_retry_after_is_kept(rig: Rig) -> None:
+    """The longest Retry-After of a wave is waited for, decimals and all."""
+    await rig.ready()
+    rig.directory.script[U[0]] = [Answer(U[0], 429, "TooManyRequests", retry_after=7.25)]
+    rig.directory.script[U[1]] = [Answer(U[1], 429, "TooManyRequests", retry_after=3.0)]
+    await work(rig)
+    assert rig.clock.slept == [7.25]
+
+
+async def test_a_long_retry_after_becomes_a_durable_wait(rig: Rig) -> None:
+    """What is longer than a minute is not slept through in an activity, and goes on afterwards."""
+    await rig.ready()
+    rig.directory.script[U[0]] = [Answer(U[0], 429, "TooManyRequests", retry_after=120.0)]
+    held = await work(rig)
+    assert (held["state"], held["retryAfter"], rig.clock.slept) == ("held", 120.0, [])
+    assert (await work(rig, bucket=held["bucket"]))["state"] == "done"
+    assert rig.directory.sent.count(U[0]) == 2
+
+
+async def test_endless_trouble_is_held_then_failed(rig: Rig) -> None:
+    """After five tries an item is held; in the final round it counts as failed, the others are long removed."""
+    await rig.ready()
+    rig.directory.script[U[0]] = [500] * 99
+    assert (await work(rig))["state"] == "held"
+    assert rig.directory.sent.count(U[0]) == 5
+    assert (await work(rig, final=True))["state"] == "done"
+    assert rig.outcomes() == {**dict.fromkeys(U[:20], "removed"), U[0]: "failed"}
+    assert len(rig.directory.sent) == 20 + 9
+
+
+def lose_answers(rig: Rig, *numbers: int) -> None:
+    def after(number: int, ids: list[str]) -> None:
+        if number in numbers:
+            raise ServiceTrouble("the connection broke")
+
+    rig.directory.after = after
+
+
+async def test_lost_answers_are_looked_up(rig: Rig) -> None:
+    """A batch that was done but whose answer got lost is found deleted, not sent again."""
+    await rig.ready()
+    lose_answers(rig, 1)
+    assert (await work(rig))["state"] == "done"
+    assert rig.directory.sent == U[:20]
+    assert rig.outcomes() == dict.fromkeys(U[:20], "removed")
+    assert (await counts(rig))["resent"] == 0
+
+
+async def test_lost_requests_are_sent_again_and_counted(rig: Rig) -> None:
+    """A batch that never arrived is found present, sent again, and counted as resent."""
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        if number == 1:
+            raise ServiceTrouble("the connection broke")
+
+    rig.directory.calls = calls
+    assert (await work(rig))["state"] == "done"
+    assert rig.outcomes() == dict.fromkeys(U[:20], "removed")
+    assert (await counts(rig))["resent"] == 20
+
+
+async def test_a_resent_item_in_trouble_counts_once(rig: Rig) -> None:
+    """A resent item that is answered 429 and tried again was resent once, not twice."""
+    await rig.ready()
+    rig.directory.script[U[0]] = [Answer(U[0], 0), 429]
+    assert (await work(rig))["state"] == "done"
+    assert (await counts(rig))["resent"] == 1
+    assert rig.directory.sent.count(U[0]) == 3
+
+
+async def test_a_missing_answer_stays_in_doubt(rig: Rig) -> None:
+    """An id the batch did not answer is looked up before it is sent again."""
+    await rig.ready()
+    whole = rig.directory.delete_many
+
+    async def forgetful(family: str, ids: Any) -> list[Answer]:
+        return [answer for answer in await whole(family, ids) if answer.id != U[5]]
+
+    rig.directory.delete_many = forgetful  # type: ignore[method-assign]
+    rig.directory.script[U[5]] = []
+    assert (await work(rig))["state"] == "done"
+    assert rig.outcomes()[U[5]] == "removed"
+    assert rig.directory.sent.count(U[5]) == 1
+
+
+async def test_an_outer_429_sends_nothing_and_waits(rig: Rig) -> None:
+    """A throttled batch counts as not sent; all its items come round after its Retry-After."""
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        if number == 1:
+            raise Throttled("slow down", 11.0)
+
+    rig.directory.calls = calls
+    assert (await work(rig))["state"] == "done"
+    assert rig.directory.sent == U[:20]
+    assert rig.clock.slept == [11.0]
+    assert (await counts(rig))["resent"] == 0
+
+
+async def test_the_quota_is_kept(rig: Rig) -> None:
+    """With no tokens left the shard waits; a wait over a minute goes back to the orchestrator without a write."""
+    await rig.ready()
+    held = await work(rig, tokens=0.0, rate=0.1, burst=3000)
+    assert (held["state"], rig.directory.sent) == ("held", [])
+    assert held["retryAfter"] == pytest.approx(200, abs=0.1)
+    assert (await work(rig, tokens=0.0, rate=20.0))["state"] == "done"
+    assert rig.clock.slept == [pytest.approx(1.0, abs=0.1)]
+
+
+async def test_a_small_burst_is_never_exceeded(rig: Rig) -> None:
+    """A wave is no larger than the burst, however many items wait."""
+    await rig.ready()
+    assert (await work(rig, tokens=6.0, rate=6.0, burst=6))["state"] == "done"
+    assert max(len(ids) for _, (_, ids) in rig.directory.asked) == 6
+    assert sum(rig.clock.slept) == pytest.approx((20 - 6) / 6, abs=0.1)
+
+
+async def test_time_runs_out_politely(rig: Rig) -> None:
+    """After four minutes an activity hands back; the next one goes on where it stopped."""
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        rig.clock.go_on(seconds=241)
+
+    rig.directory.calls = calls
+    more = await work(rig, tokens=5.0, rate=20.0, burst=5)
+    assert more["state"] == "more"
+    assert len(rig.directory.sent) == 5
+    while more["state"] == "more":
+        more = await work(rig, bucket=more["bucket"])
+    assert rig.directory.sent == U[:20]
+
+
+async def test_blocking_touches_nobody_spared_and_deletes_nobody(rig: Rig) -> None:
+    """The quiet period's operation blocks sign-in of the plan's users, at two writes each, and deletes nothing."""
+    await rig.ready()
+    assert (await work(rig, operation="block", phase="quiet-period"))["state"] == "done"
+    assert set(rig.directory.writes) == {"block_sign_in"}
+    blocked = [id_ for _, ids in rig.directory.asked for id_ in ids]
+    assert blocked == U[:20]
+    assert KEEPER not in blocked
+    assert max(len(ids) for _, ids in rig.directory.asked) == 10
+    assert (await counts(rig))["writes"] == 40
+
+
+@pytest.mark.parametrize("control", ["pause", "abort"])
+async def test_pause_and_abort_stop_within_one_wave(rig: Rig, control: str) -> None:
+    """An operator's word between two waves is heeded before the next; what was done stays done."""
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        key = ("closure", rig.closure)
+        text, etag = rig.records.documents[key]
+        rig.records.documents[key] = (text.replace('"control": "run"', f'"control": "{control}"'), etag)
+
+    rig.directory.calls = calls
+    answer = await work(rig, tokens=5.0, rate=20.0, burst=5)
+    assert answer["stop"] == {"pause": "paused", "abort": "aborted"}[control]
+    assert rig.directory.sent == U[:5]
+    assert rig.outcomes() == dict.fromkeys(U[:5], "removed")

@@ -1,0 +1,31 @@
+"""Requests for policy tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantclosure.model.request import ClosureRequest, parse_request
+
+TENANT = "0b0a1c2d-0000-4000-8000-000000000001"
+PEOPLE = ("ann@fabrikam.com", "bob@fabrikam.com", "cyd@fabrikam.com", "dee@fabrikam.com", "eli@fabrikam.com")
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """The smallest request; a change to None takes the key out."""
+    base = {
+        "tenantId": TENANT,
+        "domain": "contoso.onmicrosoft.com",
+        "keeper": "last.admin@contoso.onmicrosoft.com",
+        "reason": "merged into Fabrikam",
+        "approvers": [
+            {"group": "it", "quorum": 1, "people": list(PEOPLE[:2])},
+            {"group": "owner", "quorum": 1, "people": [PEOPLE[2]]},
+        ],
+        "backupConfirmed": True,
+    }
+    return {key: value for key, value in {**base, **changes}.items() if value is not None}
+
+
+def request(**changes: Any) -> ClosureRequest:
+    """The same, parsed."""
+    return parse_request(document(**changes))

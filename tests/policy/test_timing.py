@@ -1,0 +1,38 @@
+"""Waits: dense at first, later rarer, never nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenantclosure.policy.timing import CONFIRM_TRIES, HOUR, MINUTE, confirm_after, moment, poll_after
+
+
+@given(st.floats(0, 400), st.floats(0, 400))
+def test_polls_grow_rarer(one: float, other: float) -> None:
+    """The longer ago something was done, the later it is looked at again; between a quarter of an hour and a day."""
+    early, late = sorted((one, other))
+    assert 15 * MINUTE <= poll_after(early) <= poll_after(late) <= 1
+
+
+def test_polls_by_the_clock() -> None:
+    """A quarter of an hour for two hours, an hour for four days, then a day (subscription-facts 10.3)."""
+    assert [poll_after(d) for d in (0, HOUR, 3 * HOUR, 3.9, 4, 90)] == [15 * MINUTE] * 2 + [HOUR] * 2 + [1] * 2
+
+
+def test_confirmations_come_within_minutes() -> None:
+    """The first look after a wave comes within half a minute; none is more than ten minutes away."""
+    waits = [confirm_after(tries) for tries in range(CONFIRM_TRIES + 1)]
+    assert waits[0] == 0.5 * MINUTE
+    assert waits == sorted(waits)
+    assert waits[-1] == 10 * MINUTE
+
+
+def test_dates_of_microsoft_s() -> None:
+    """With Z, with an offset, with seven digits or without a zone: one aware moment."""
+    expected = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    texts = ("2026-11-01T12:00:00Z", "2026-11-01T13:00:00+01:00", "2026-11-01T12:00:00.0000000Z", "2026-11-01T12:00:00")
+    assert {moment(text) for text in texts} == {expected}
+    assert moment("2026-11-01").tzinfo is not None
