@@ -32,7 +32,9 @@ async def disable_refused(parts: Parts, order: Order) -> Order:
             if answer.transient:
                 raise ServiceTrouble(f"Disabling {answer.id} was answered {answer.status} {answer.code}.")
             disabled += 1 if answer.done else 0
-            answers.append({"id": answer.id, "status": answer.status, "code": answer.code, "requestId": answer.request_id})
+            answers.append(
+                {"id": answer.id, "status": answer.status, "code": answer.code, "requestId": answer.request_id}
+            )
     found = {"refused": len(refused), "disabled": disabled}
     await parts.ledger.set_mark(closure, "applications-refused", serial, {**found, "answers": answers})
     await parts.ledger.audit(closure, Word.WRITE_MADE, None, {"write": "disable-refused", **found})

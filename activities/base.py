@@ -22,7 +22,7 @@ Body = Callable[[Parts, Order], Awaitable[Order]]
 Activity = Callable[[Order], Awaitable[Order]]
 
 
-class Halt(Exception):  # noqa: N818  # not an error: leaves an activity with a stop
+class Halt(Exception):  # not an error: leaves an activity with a stop
     """Stop the story: `reason` is paused, aborted, drift, expired or failed."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -33,7 +33,7 @@ class Halt(Exception):  # noqa: N818  # not an error: leaves an activity with a 
 def activity(body: Body) -> Activity:
     """Turn `async def name(parts, order)` into the activity `name(order)`."""
 
-    async def run(order: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer takes plain types only
+    async def run(order: dict) -> dict:  # plain types only: the Functions indexer refuses dict[str, Any]
         parts = await prepared()
         try:
             return await body(parts, order)
@@ -46,7 +46,13 @@ def activity(body: Body) -> Activity:
             await parts.ledger.audit(order["closureId"], Word.RAIL_BROKEN, None, detail)
             return {"stop": "rail", "detail": str(broken)}
         except ListingIncomplete as broken:
-            await note_blocker(parts, order["closureId"], "listing", str(broken), "It is tried again; nothing goes on until it is whole.")
+            await note_blocker(
+                parts,
+                order["closureId"],
+                "listing",
+                str(broken),
+                "It is tried again; nothing goes on until it is whole.",
+            )
             raise
         except ServiceTrouble as trouble:
             log.warning("%s of %s met trouble and is tried again: %s", body.__name__, order["closureId"], trouble)
@@ -60,7 +66,9 @@ def activity(body: Body) -> Activity:
     return run
 
 
-async def note_blocker(parts: Parts, closure: str, what: str, why: str, remedy: str, items: list[str] | None = None) -> None:
+async def note_blocker(
+    parts: Parts, closure: str, what: str, why: str, remedy: str, items: list[str] | None = None
+) -> None:
     """Put a blocker on the closure's row, in place of an earlier one of the same name; audited when it is new."""
     entry = {"what": what, "why": why, "remedy": remedy, "who": "operator", "items": items or [], "earliest": None}
     row = await parts.ledger.closure(closure)
@@ -78,4 +86,6 @@ async def clear_blocker(parts: Parts, closure: str, what: str) -> None:
     """Take a blocker off the row if it is there."""
     row = await parts.ledger.closure(closure)
     if any(b["what"] == what for b in row["blockers"]):
-        await parts.ledger.change(closure, lambda row: row.update(blockers=[b for b in row["blockers"] if b["what"] != what]))
+        await parts.ledger.change(
+            closure, lambda row: row.update(blockers=[b for b in row["blockers"] if b["what"] != what])
+        )

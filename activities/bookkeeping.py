@@ -67,10 +67,11 @@ async def begin_phase(parts: Parts, order: Order) -> Order:
         await unhindered(parts, order)
     status = _STATUS.get(Phase(phase), Status.RUNNING)
     await ledger.change(closure, lambda row: row.update(phase=phase, status=status))
-    if await ledger.mark(closure, f"started-{phase}", order["serial"]) is None:
+    begun = await ledger.mark(closure, f"started-{phase}", order["serial"])
+    if begun is None:
         await ledger.audit(closure, Word.PHASE_STARTED, None, {"phase": phase, "serial": order["serial"]})
-        await ledger.set_mark(closure, f"started-{phase}", order["serial"], {})
-    return {}
+        begun = await ledger.set_mark(closure, f"started-{phase}", order["serial"], {})
+    return {"since": begun["at"]}
 
 
 @activity
@@ -120,5 +121,3 @@ async def end_closure(parts: Parts, order: Order) -> Order:
         await parts.ledger.audit(order["closureId"], Word.CLOSURE_ENDED, None, {"result": order["result"]})
     await parts.ledger.end(order["closureId"], order["result"])
     return {}
-
-

@@ -41,7 +41,7 @@ async def judge_gate(parts: Parts, order: Order) -> Order:
     if row["control"] == Control.ABORT:
         return {"state": "aborted", "seconds": 0}
     gate = await ledger.gate(closure, order["gate"], order["serial"])
-    assert gate is not None, "a gate is judged after it was opened"  # noqa: S101
+    assert gate is not None, "a gate is judged after it was opened"
     if gate["state"] != "open":
         return await _shut(parts, order, gate["state"])
     now = parts.clock.now()

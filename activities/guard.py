@@ -10,7 +10,7 @@ from activities.base import Halt, Order
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
-from tenantclosure.names import Control, Gate, Phase, Rail
+from tenantclosure.names import Control, Gate, Phase, Rail, Status
 from tenantclosure.policy import rails
 from tenantclosure.policy.planner import Spared
 from tenantclosure.policy.quorum import evaluate
@@ -41,10 +41,18 @@ async def unhindered(parts: Parts, order: Order) -> dict[str, Any]:
     row = await parts.ledger.closure(order["closureId"])
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.PAUSE:
+        await _show(parts, row, Status.PAUSED)
         raise Halt("paused")
     if row["control"] == Control.ABORT:
         raise Halt("aborted")
+    if row["status"] == Status.PAUSED:
+        await _show(parts, row, Status.RUNNING)
     return row
+
+
+async def _show(parts: Parts, row: dict[str, Any], status: str) -> None:
+    if row["status"] != status:
+        await parts.ledger.change(row["closureId"], lambda row: row.update(status=status))
 
 
 async def pinned(parts: Parts, row: dict[str, Any]) -> Directory:

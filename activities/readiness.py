@@ -54,4 +54,3 @@ async def _undeletable(parts: Parts, order: Order) -> frozenset[str]:
 
 async def _all(directory: Directory, family: str) -> list[Item]:
     return [item async for page in directory.pages(family) for item in page]
-

@@ -83,7 +83,9 @@ async def _counts(
     if standings:
         counts["subscriptions"].update(Counter(s["outcome"] for s in standings.values() if s.get("outcome")))
     try:
-        kept = json.loads(await parts.records.read_blob(names.manifest_path(row["closureId"], row["planSerial"])))["kept"]
+        kept = json.loads(await parts.records.read_blob(names.manifest_path(row["closureId"], row["planSerial"])))[
+            "kept"
+        ]
     except RecordMissing:
         kept = []
     for entry in kept:

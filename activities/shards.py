@@ -26,6 +26,8 @@ BUDGET = 240.0
 """Seconds after which an activity hands back, to stay well under five minutes."""
 TRIES = 5
 """Passing troubles of one item (429 and 5xx) within one activity before the shard is held."""
+HELD = 15.0
+"""Seconds until a held shard comes round again, when no answer named a time."""
 BACKOFF = 2.0
 """First wait in seconds when a transient answer names none; doubled with each try."""
 
@@ -68,7 +70,13 @@ class _Work:
     """One activity's work on one shard."""
 
     def __init__(
-        self, parts: Parts, order: Order, clearance: Clearance, journal: Journal, items: list[Item], bucket: pacing.Bucket
+        self,
+        parts: Parts,
+        order: Order,
+        clearance: Clearance,
+        journal: Journal,
+        items: list[Item],
+        bucket: pacing.Bucket,
     ) -> None:
         self.parts, self.order, self.clearance, self.journal, self.bucket = parts, order, clearance, journal, bucket
         self.items = {item.id: item for item in items}
@@ -86,6 +94,7 @@ class _Work:
             ready = [id_ for id_ in todo if tries[id_] < TRIES]
             if not ready:
                 if not self.order["final"]:
+                    self.retry_after = HELD
                     return "held"
                 await self._give_up(todo)
                 break
@@ -161,7 +170,9 @@ class _Work:
         await self.note(done=False)
 
     async def _batch(self, chunk: list[str]) -> list[Answer]:
-        """One batch. A throttled outer call has sent nothing; after any other trouble its items stay in doubt (status 0)."""
+        """One batch. A throttled outer call has sent nothing; after any other trouble its items stay in doubt
+        (status 0).
+        """
         try:
             return await self.send(self.clearance.directory, self.order["family"], chunk)
         except Throttled as slow:
@@ -187,7 +198,10 @@ class _Work:
             doc["sha256"] = journal.sha256()
             told = {key: order[key] for key in ("serial", "family", "operation", "shard")}
             await self.parts.ledger.audit(
-                order["closureId"], Word.SHARD_DONE, None, {**told, "counts": journal.counts(), "evidence": doc["sha256"]}
+                order["closureId"],
+                Word.SHARD_DONE,
+                None,
+                {**told, "counts": journal.counts(), "evidence": doc["sha256"]},
             )
         await self.parts.ledger.note_shard(
             order["closureId"], order["serial"], order["family"], order["operation"], order["shard"], doc

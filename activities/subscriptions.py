@@ -112,11 +112,17 @@ async def _call(parts: Parts, clearance: Clearance, item: Item, step: Step, stan
         answer = await (billing.cancel_billing(arm_id) if kind == "cancel" else billing.stop_renewal(arm_id))
     else:
         center, customer_id = parts.partner(tenant), str(item.facts.get("commerceSubscriptionId"))
-        assert center is not None, "a partner row was seen"  # noqa: S101
+        assert center is not None, "a partner row was seen"
         answer = await (center.cancel(customer_id) if kind == "cancel" else center.stop_renewal(customer_id))
     if answer.transient:
         raise ServiceTrouble(f"{step.what} of {item.id} was answered {answer.status} {answer.code}.")
-    detail = {"write": step.what, "id": item.id, "status": answer.status, "code": answer.code, "requestId": answer.request_id}
+    detail = {
+        "write": step.what,
+        "id": item.id,
+        "status": answer.status,
+        "code": answer.code,
+        "requestId": answer.request_id,
+    }
     await parts.ledger.audit(closure, Word.WRITE_MADE, None, detail)
     refused = not (answer.done or answer.absent)
     call = {"status": answer.status, "refused": refused, "why": f"{answer.status} {answer.code} {answer.message}"[:200]}
@@ -135,7 +141,11 @@ async def _open_task(parts: Parts, clearance: Clearance, item: Item, step: Step,
 async def _prove_tasks(parts: Parts, closure: str, item: Item, step: Step) -> None:
     """Tasks of this subscription that the fresh look has overtaken are proven by it."""
     for task in await parts.ledger.tasks(closure):
-        if task["target"] == item.id and task["state"] == "open" and not (step.kind == "task" and task["kind"] == step.what):
+        if (
+            task["target"] == item.id
+            and task["state"] == "open"
+            and not (step.kind == "task" and task["kind"] == step.what)
+        ):
             await parts.ledger.prove_task(closure, task["taskId"], f"{step.stage}: {step.reason}")
 
 
@@ -143,5 +153,3 @@ def _outcome(standing: dict[str, Any], step: Step) -> str | None:
     if step.stage != "deprovisioned":
         return None
     return Outcome.REMOVED if standing["wasThere"] else Outcome.ABSENT
-
-

@@ -69,7 +69,7 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
     spared = Spared(keeper.id, own.id if own else None, keep, own.facts.get("appId") if own else None)
     kept: list[dict[str, Any]] = []
     privileged = frozenset(await directory.role_holders())
-    families = {}
+    families: dict[str, Any] = {}
     for family in SHARDED_FAMILIES:
         families[family] = await _shard_family(parts, row, family, spared, privileged, kept)
     families[Family.SUBSCRIPTIONS] = await _plan_subscriptions(parts, row)
@@ -95,7 +95,12 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
 
 
 async def _shard_family(
-    parts: Parts, row: dict[str, Any], family: str, spared: Spared, privileged: frozenset[str], kept: list[dict[str, Any]]
+    parts: Parts,
+    row: dict[str, Any],
+    family: str,
+    spared: Spared,
+    privileged: frozenset[str],
+    kept: list[dict[str, Any]],
 ) -> dict[str, Any]:
     shards = Shards(parts.settings.shard_size)
     closure, serial = row["closureId"], row["planSerial"]
@@ -121,7 +126,9 @@ async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, An
     billing = parts.billing(tenant)
     # A billing subscription's ARM name is the row's commerceSubscriptionId (assumed: subscription-facts 5).
     billed = {item.id.rpartition("/")[2].lower(): item for item in await billing.billing_subscriptions()}
-    mca = frozenset(name for name, item in billed.items() if item.facts.get("agreementType") == "MicrosoftCustomerAgreement")
+    mca = frozenset(
+        name for name, item in billed.items() if item.facts.get("agreementType") == "MicrosoftCustomerAgreement"
+    )
     shards = Shards(parts.settings.shard_size)
     async for line in parts.records.read_lines(names.listing_path(closure, serial, Family.SUBSCRIPTIONS)):
         item = Item.from_dict(json.loads(line))
@@ -131,7 +138,9 @@ async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, An
             facts["armId"] = billed[commerce].id
         shards.add(Item(item.id, item.name, facts), last=False)
     for item in await billing.azure_subscriptions():
-        shards.add(Item(item.id, item.name, {**item.facts, "provider": provider_of(item, tenant, mca, azure=True)}), last=False)
+        shards.add(
+            Item(item.id, item.name, {**item.facts, "provider": provider_of(item, tenant, mca, azure=True)}), last=False
+        )
     shards.finish()
     for number, data in shards.take():
         await parts.records.write_blob(names.shard_path(closure, serial, Family.SUBSCRIPTIONS, number), data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from activities.base import Order, activity
 from activities.guard import unhindered
 from tenantclosure.errors import RecordMissing
@@ -40,10 +42,8 @@ async def probe_task(parts: Parts, order: Order) -> Order:
         seconds = order["daySeconds"] * 15 * timing.MINUTE
     if proof is None:
         return {"proven": False, "proof": "", "seconds": max(seconds, order["leastPoll"])}
-    try:
+    with contextlib.suppress(RecordMissing):  # nobody was asked: an API had begun it
         await parts.ledger.prove_task(order["closureId"], f"{order['kind']}-{order['target']}".lower(), proof)
-    except RecordMissing:
-        pass  # nobody was asked: an API had begun it
     return {"proven": True, "proof": proof, "seconds": 0}
 
 

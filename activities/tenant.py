@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities.base import Halt, Order, activity
 from activities.guard import cleared, unhindered
+from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.names import Family, Gate, Word
 from tenantclosure.wiring import Parts
@@ -23,7 +24,7 @@ async def hand_over(parts: Parts, order: Order) -> Order:
     closure, serial = order["closureId"], order["serial"]
     if await parts.ledger.mark(closure, MARK, serial) is not None:
         return {}
-    began = await parts.ledger.mark(closure, "hand-over-begun", serial)
+    began = await parts.ledger.mark(closure, names.HAND_OVER_BEGUN, serial)
     if began is None:
         clearance = await cleared(parts, order, Gate.DELETE_TENANT)
         async for page in clearance.directory.pages(Family.USERS):
@@ -31,7 +32,7 @@ async def hand_over(parts: Parts, order: Order) -> Order:
             if others:
                 raise Halt("drift", f"{len(others)} new in users: {', '.join(others[:10])}")
         own = clearance.spared.own_service_principal
-        await parts.ledger.set_mark(closure, "hand-over-begun", serial, {"ownServicePrincipal": own})
+        await parts.ledger.set_mark(closure, names.HAND_OVER_BEGUN, serial, {"ownServicePrincipal": own})
         began = {"ownServicePrincipal": own}
     row = await unhindered(parts, order)
     own = began["ownServicePrincipal"]
@@ -47,7 +48,10 @@ async def hand_over(parts: Parts, order: Order) -> Order:
                 raise ServiceTrouble(f"Removing our service principal was answered {answer.status} {answer.code}.")
             status, request_id = answer.status, answer.request_id
     await parts.ledger.audit(
-        closure, Word.WRITE_MADE, None, {"write": "remove-own-service-principal", "status": status, "requestId": request_id}
+        closure,
+        Word.WRITE_MADE,
+        None,
+        {"write": "remove-own-service-principal", "status": status, "requestId": request_id},
     )
     await parts.ledger.set_mark(closure, MARK, serial, {"status": status})
     return {}

@@ -1,8 +1,11 @@
-"""Before and after a wave: a fresh listing against the plan, the quota that is left, and the proof that items are gone."""
+"""Before and after a wave: a fresh listing against the plan, the quota that is left, and the proof that items
+are gone.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+
 from activities.base import Halt, Order, activity, clear_blocker, note_blocker
 from activities.guard import Clearance, cleared, planned_ids
 from tenantclosure.names import Family
@@ -53,7 +56,11 @@ async def confirm_wave(parts: Parts, order: Order) -> Order:
     what = f"{family}-left"
     if found.left and family != Family.SERVICE_PRINCIPALS:
         await note_blocker(
-            parts, closure, what, f"{len(found.left)} {family} are still listed.", "Remove what holds them, then resume.",
+            parts,
+            closure,
+            what,
+            f"{len(found.left)} {family} are still listed.",
+            "Remove what holds them, then resume.",
             list(found.left[:SHOWN]),
         )
     else:

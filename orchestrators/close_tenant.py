@@ -2,7 +2,7 @@
 
 1. Read from Records how far this closure is; phases whose mark is there are skipped.
 2. Preflight, survey, plan; people approve the plan's digest.
-3. Freeze sign-ups, turn directory sync off, end self-service purchases, optionally a quiet period with a gate of its own.
+3. Freeze sign-ups, turn directory sync off, end self-service purchases; optionally a quiet period with its own gate.
 4. Delete the users; cancel, then delete the subscriptions; verify that MFA is off; remove the applications.
 5. Prove readiness; people approve the deletion of the tenant; the keeper deletes it; anyone can see that it is gone.
 6. Write the report.
@@ -55,7 +55,10 @@ def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
                 continue
             result = ENDS[stop.reason]
             run = {**run, "why": stop.detail}
-        yield from _finish(ctx, run, result)
+        try:
+            yield from _finish(ctx, run, result)
+        except Stop:  # only a newer run can stop an end
+            return {"closureId": order["closureId"], "result": None}
         return {"closureId": order["closureId"], "result": result}
 
 
@@ -71,15 +74,17 @@ def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
     for phase, work in STORY:
         if phase in done:
             continue
-        yield from call(ctx, Activity.BEGIN_PHASE, {**run, "phase": phase})
-        yield from work(ctx, {**run, "phase": phase})
+        begun = yield from call(ctx, Activity.BEGIN_PHASE, {**run, "phase": phase})
+        yield from work(ctx, {**run, "phase": phase, "since": begun["since"]})
         yield from call(ctx, Activity.END_PHASE, {**run, "phase": phase})
     return Result.CLOSED
 
 
 def _until_unpaused(ctx: task.OrchestrationContext, run: Run) -> Flow:
+    looks = 0
     while (yield from call(ctx, Activity.CHECK_CONTROL, run))["paused"]:
-        yield from woken(ctx, run["daySeconds"] * timing.HOUR)
+        yield from woken(ctx, run["daySeconds"] * min(timing.HOUR * 2**looks, 1.0))
+        looks = min(looks + 1, 5)
 
 
 def _finish(ctx: task.OrchestrationContext, run: Run, result: str) -> Flow:
@@ -90,7 +95,7 @@ def _finish(ctx: task.OrchestrationContext, run: Run, result: str) -> Flow:
     yield from call(ctx, Activity.END_CLOSURE, {**run, "result": result})
 
 
-# -- the phases -----------------------------------------------------------------------------------------------------------
+# -- the phases ------------------------------------------------------------------------------------------------------
 def _preflight(ctx: task.OrchestrationContext, run: Run) -> Flow:
     yield from call(ctx, Activity.CHECK_PREFLIGHT, run)
 
@@ -121,7 +126,9 @@ def _sync_off(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if sync["state"] == "refused":
         run = {**run, "why": sync["why"]}
     manual = {**run, "kind": TaskKind.TURN_OFF_SYNC, "target": run["tenantId"], "name": "directory synchronisation"}
-    yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input={**manual, "ask": sync["state"] == "refused"})])
+    yield from all_of(
+        [ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input={**manual, "ask": sync["state"] == "refused"})]
+    )
 
 
 def _purchases(ctx: task.OrchestrationContext, run: Run) -> Flow:
@@ -132,10 +139,10 @@ def _quiet(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if run["quietDays"] == 0:
         return
     yield from _remove(ctx, run, Family.USERS, "block")
-    left = run["quietDays"] * run["daySeconds"]
-    while left > 0:
+    # Counted from when the phase first began, so that a pause or a restart does not start it over.
+    length = run["quietDays"] * run["daySeconds"]
+    while (left := timing.left_of(run["since"], length, ctx.current_utc_datetime)) > 0:
         yield from pause(ctx, min(left, run["daySeconds"]))
-        left -= run["daySeconds"]
         yield from call(ctx, Activity.CHECK_CONTROL, {**run, "halt": True})
     yield from _gate(Gate.GO_ON)(ctx, run)
 
@@ -145,7 +152,9 @@ def _users(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _cancel(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _remove(ctx, run, Family.DOMAINS, "delete")  # the seller refuses to cancel while a custom domain is there
+    yield from _remove(
+        ctx, run, Family.DOMAINS, "delete"
+    )  # the seller refuses to cancel while a custom domain is there
     yield from _end_subscriptions(ctx, run, Goal.CANCELLED, list(Provider))
 
 
@@ -178,9 +187,11 @@ def _delete_tenant(ctx: task.OrchestrationContext, run: Run) -> Flow:
     yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input=manual)])
 
 
-# -- what several phases share --------------------------------------------------------------------------------------------
+# -- what several phases share ---------------------------------------------------------------------------------------
 def _remove(ctx: task.OrchestrationContext, run: Run, family: str, operation: str) -> Flow:
-    """One family: fresh listing, ordinary shards, privileged shards last, then until a fresh listing shows none of it."""
+    """One family: fresh listing, ordinary shards, privileged shards last, then until a fresh listing shows
+    none of it.
+    """
     work = {**run, "family": family, "operation": operation}
     wave = yield from call(ctx, Activity.OPEN_WAVE, work)
     for first, last in ((0, wave["privilegedFrom"]), (wave["privilegedFrom"], wave["shards"])):

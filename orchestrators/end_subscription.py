@@ -11,6 +11,7 @@ from durabletask import task
 
 from orchestrators.flow import Flow, Stop, call, woken
 from tenantclosure.names import Activity
+from tenantclosure.policy import timing
 
 ROUNDS = 25
 
@@ -25,6 +26,12 @@ def end_subscription(ctx: task.OrchestrationContext, order: dict[str, Any]) -> F
                 return {"stage": step["stage"]}
             yield from woken(ctx, step["seconds"])
     except Stop as stop:
-        return {"stop": stop.reason, "detail": stop.detail}
+        if stop.reason != "paused":
+            return {"stop": stop.reason, "detail": stop.detail}
+        # The parent waits for all its children, and another may run for months: wait a pause out here, not there.
+        yield from woken(ctx, order["daySeconds"] * timing.HOUR)
+    except task.TaskFailedError:
+        # Microsoft or storage is away for longer than every try: the same, for the same reason.
+        yield from woken(ctx, order["daySeconds"] * timing.HOUR)
     ctx.continue_as_new(order, save_events=True)
     return None

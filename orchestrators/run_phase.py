@@ -27,7 +27,8 @@ def run_phase(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
         yield from all_of(
             [
                 ctx.call_sub_orchestrator(
-                    names.RUN_LANE, input={**order, "next": order["first"] + lane, "live": lanes, "bucket": None, "round": 0}
+                    names.RUN_LANE,
+                    input={**order, "next": order["first"] + lane, "live": lanes, "bucket": None, "round": 0},
                 )
                 for lane in range(lanes)
             ]

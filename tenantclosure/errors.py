@@ -14,6 +14,8 @@ ClosureError
 ```
 """
 
+from typing import Any
+
 
 class ClosureError(Exception):
     """Base of every error this project raises on purpose."""
@@ -38,7 +40,7 @@ class RequestRefused(ClosureError, ValueError):
         *,
         status: int = 400,
         kind: str = "invalid-request",
-        extra: dict | None = None,
+        extra: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{field}: {detail} {remedy}".strip())
         self.field, self.detail, self.remedy, self.status, self.kind = field, detail, remedy, status, kind

@@ -98,6 +98,9 @@ async def _check_tenant(request: ClosureRequest, directory: Directory) -> frozen
     for index, rule in enumerate(request.keep):
         if await directory.find_user(rule) is None:
             raise RequestRefused(
-                f"keep.{index}", f"{rule} matches no user of the tenant.", "Correct the rule or remove it.", kind="keep-rule"
+                f"keep.{index}",
+                f"{rule} matches no user of the tenant.",
+                "Correct the rule or remove it.",
+                kind="keep-rule",
             )
     return frozenset(name.lower() for name in organization.verified_domains)

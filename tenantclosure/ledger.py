@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from tenantclosure import names
 from tenantclosure.errors import RecordConflict, RecordMissing, RequestRefused
@@ -48,7 +47,9 @@ class Ledger:
         self.records, self.clock = records, clock
 
     # -- the closure's row --------------------------------------------------------------------------------------------
-    async def open_closure(self, request: JSON, requester: JSON, *, claimed: bool, terms: JSON, day_seconds: float) -> JSON:
+    async def open_closure(
+        self, request: JSON, requester: JSON, *, claimed: bool, terms: JSON, day_seconds: float
+    ) -> JSON:
         """Take the tenant's lease and write a new closure's row. RequestRefused (409) when one is live."""
         tenant = request["tenantId"]
         number = await self._next_number(tenant)
@@ -139,7 +140,9 @@ class Ledger:
             yield row
 
     async def live(self) -> list[str]:
-        """Ids of the closures that hold a lease; a lease whose row was never written (a crash at intake) is given back."""
+        """Ids of the closures that hold a lease; a lease whose row was never written (a crash at intake) is
+        given back.
+        """
         live = []
         async for _, tenant, lease in self.records.scan("lease"):
             age = self.clock.now() - datetime.fromisoformat(lease["at"])
@@ -161,9 +164,11 @@ class Ledger:
             await self.records.remove("lease", names.tenant_of(closure))
 
     # -- marks and shards ---------------------------------------------------------------------------------------------
-    async def set_mark(self, closure: str, mark: str, serial: int, doc: JSON) -> None:
-        """Say that a phase (or a point in it) is done."""
-        await self.records.put(closure, f"mark:{mark}:{serial:03d}", {**doc, "at": iso(self.clock.now())})
+    async def set_mark(self, closure: str, mark: str, serial: int, doc: JSON) -> JSON:
+        """Say that a phase (or a point in it) is done; returns the mark with its time."""
+        dated = {**doc, "at": iso(self.clock.now())}
+        await self.records.put(closure, f"mark:{mark}:{serial:03d}", dated)
+        return dated
 
     async def mark(self, closure: str, mark: str, serial: int) -> JSON | None:
         """A mark's document, or None."""

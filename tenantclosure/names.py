@@ -206,6 +206,10 @@ class Activity(StrEnum):
 # Events (they only wake; what was decided is read from Records) -------------------------------------------------------
 WAKE = "wake"
 
+# Marks that two places read ------------------------------------------------------------------------------------------
+HAND_OVER_BEGUN = "hand-over-begun"
+"""Our service principal may be gone from now on: no token of ours is good for the tenant."""
+
 # Queues ---------------------------------------------------------------------------------------------------------------
 REQUEST_QUEUE = "closure-requests"
 POISON_QUEUE = "closure-requests-poison"

@@ -57,7 +57,9 @@ class Directory(Protocol):
         ...
 
     def pages(self, family: str) -> AsyncIterator[list[Item]]:
-        """Every page of a family's listing in order. Raises ListingIncomplete on any break: no partial end is silent."""
+        """Every page of a family's listing in order. Raises ListingIncomplete on any break: no partial end is
+        silent.
+        """
         ...
 
     async def count(self, family: str) -> int | None:
@@ -150,7 +152,9 @@ class Partner(Protocol):
     """Partner Center, with the partner's own credentials (CSP)."""
 
     async def subscriptions(self) -> list[Item]:
-        """The customer's subscriptions. facts: status, autoRenewEnabled, cancellationAllowedUntilDate, commitmentEndDate."""
+        """The customer's subscriptions. facts: status, autoRenewEnabled, cancellationAllowedUntilDate,
+        commitmentEndDate.
+        """
         ...
 
     async def subscription(self, subscription_id: str) -> Item | None:
@@ -211,7 +215,9 @@ class Records(Protocol):
         """Delete a document; nothing happens if it is not there."""
         ...
 
-    def scan(self, partition: str | None = None, *, first: str = "", last: str = "") -> AsyncIterator[tuple[str, str, JSON]]:
+    def scan(
+        self, partition: str | None = None, *, first: str = "", last: str = ""
+    ) -> AsyncIterator[tuple[str, str, JSON]]:
         """(partition, key, document) in key order; of all partitions when None; keys within [first, last]."""
         ...
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing_extensions import Annotated
 
 from tenantclosure.errors import SettingsError
 
@@ -165,14 +164,14 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Settings from the process environment. Raises SettingsError with one sentence per fault."""
     try:
-        return Settings()  # type: ignore[call-arg]  # every field comes from the environment
+        return Settings()  # every field comes from the environment
     except ValueError as error:
-        faults = getattr(error, "errors", lambda: [])()
+        faults: list[dict[str, Any]] = getattr(error, "errors", list)()
         text = " ".join(_sentence(fault) for fault in faults) or str(error)
         raise SettingsError(text) from None
 
 
-def _sentence(fault: dict) -> str:  # type: ignore[type-arg]  # pydantic's own error dict
+def _sentence(fault: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in fault.get("loc", ()))
     message = str(fault.get("msg", "")).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tenantclosure.errors import SettingsError
 from tenantclosure.ledger import Ledger
-from tenantclosure.model.approval_policy import ApprovalPolicy, load_policy
+from tenantclosure.model.approval_policy import ApprovalPolicy, parse_policy
 from tenantclosure.ports import Billing, Clock, Directory, Outside, Partner, Records
 from tenantclosure.settings import Settings, load
 
@@ -69,6 +71,23 @@ def use(parts: Parts | None) -> None:
     _prepared.clear()
     if parts is not None:
         _parts["now"] = parts
+
+
+def load_policy(path: Path | None, *, rehearsal: bool) -> ApprovalPolicy:
+    """The approval policy from its file. Without one only a rehearsal may go on, where the request names the people.
+
+    Raises SettingsError.
+    """
+    if path is None:
+        if rehearsal:
+            return ApprovalPolicy()
+        raise SettingsError("CLOSURE_APPROVAL_POLICY is missing: name the file that says who may approve.")
+    try:
+        return parse_policy(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"CLOSURE_APPROVAL_POLICY can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError("CLOSURE_APPROVAL_POLICY is not valid YAML: it must be UTF-8.") from None
 
 
 def build(settings: Settings) -> Parts:

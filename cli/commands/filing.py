@@ -81,9 +81,10 @@ def preflight(file: File, policy: PolicyFile = None, person: As = None, as_json:
 def _approvers(request: ClosureRequest, file: Path | None) -> dict[str, Any]:
     from cli.request_file import refused_input
     from tenantclosure.errors import RequestRefused, SettingsError
-    from tenantclosure.model.approval_policy import ApprovalPolicy, load_policy
+    from tenantclosure.model.approval_policy import ApprovalPolicy
     from tenantclosure.names import Gate
     from tenantclosure.policy.approvers import gate_terms
+    from tenantclosure.wiring import load_policy
 
     try:
         policy = load_policy(file, rehearsal=False) if file else ApprovalPolicy()

@@ -33,8 +33,8 @@ def serve(
       closure serve --port 0 --state-dir /var/lib/closure
     """
     from tenantclosure.errors import SettingsError
-    from tenantclosure.model.approval_policy import load_policy
     from tenantclosure.settings import load
+    from tenantclosure.wiring import load_policy
 
     try:
         settings = load()

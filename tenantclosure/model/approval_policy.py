@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -49,26 +47,18 @@ class ApprovalPolicy(BaseModel):
         return self.gates.get(Gate(gate), GateRule())
 
 
-def load_policy(path: Path | None, *, rehearsal: bool) -> ApprovalPolicy:
-    """Read the policy file. Without a file only a rehearsal may go on, where the request itself names the people.
-
-    Raises SettingsError.
-    """
-    if path is None:
-        if rehearsal:
-            return ApprovalPolicy()
-        raise SettingsError("CLOSURE_APPROVAL_POLICY is missing: name the file that says who may approve.")
+def parse_policy(text: str) -> ApprovalPolicy:
+    """Read the policy file's YAML. Raises SettingsError that names what is wrong."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        policy = ApprovalPolicy.model_validate(document)
-    except OSError as error:
-        raise SettingsError(f"CLOSURE_APPROVAL_POLICY can't be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+        policy = ApprovalPolicy.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError:
         raise SettingsError("CLOSURE_APPROVAL_POLICY is not valid YAML.") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        raise SettingsError(f"CLOSURE_APPROVAL_POLICY: {where}: {fault['msg'].removeprefix('Value error, ')}.") from None
+        raise SettingsError(
+            f"CLOSURE_APPROVAL_POLICY: {where}: {fault['msg'].removeprefix('Value error, ')}."
+        ) from None
     if policy.groups is None:
         raise SettingsError("CLOSURE_APPROVAL_POLICY: groups: name the people who may approve.")
     return policy

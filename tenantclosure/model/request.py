@@ -39,7 +39,9 @@ def _true(value: object) -> object:
 
 Guid = Annotated[str, AfterValidator(_guid), Field(json_schema_extra={"format": "uuid"})]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9-]*$")
+]
 Upn = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=320, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 ]
@@ -71,7 +73,7 @@ class ClosureRequest(_Strict):
     keep: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=320)]] = Field(
         default_factory=list,
         max_length=1000,
-        description="Ids or user principal names of users that must stay. The closure then ends before the tenant is deleted.",
+        description="Ids or UPNs of users that must stay. The closure then ends before the tenant is deleted.",
     )
     backup_confirmed: Annotated[Literal[True], BeforeValidator(_true)] = Field(
         alias="backupConfirmed", description="Must be true: everything worth keeping has been saved elsewhere."
@@ -84,7 +86,9 @@ class ClosureRequest(_Strict):
         description="Days with sign-in blocked before anything is deleted; the gate go-on follows them.",
     )
     requested_by: Upn | None = Field(
-        default=None, alias="requestedBy", description="Only over the queue: who asks. A claim, so one approver more is needed."
+        default=None,
+        alias="requestedBy",
+        description="Only over the queue: who asks. A claim, so one approver more is needed.",
     )
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,14 +99,18 @@ class ClosureRequest(_Strict):
 def parse_request(document: Any) -> ClosureRequest:
     """Validate a decoded JSON or YAML document. Raises RequestRefused that names the first wrong field."""
     if not isinstance(document, dict):
-        raise RequestRefused("$", "The request must be a JSON object.", "Send an object as in the README's first example.")
+        raise RequestRefused(
+            "$", "The request must be a JSON object.", "Send an object as in the README's first example."
+        )
     try:
         return ClosureRequest.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False)[0]
         field = ".".join(str(part) for part in fault["loc"]) or "$"
         message = fault["msg"].removeprefix("Value error, ")
-        others = [".".join(str(p) for p in e["loc"]) for e in error.errors(include_url=False, include_context=False)[1:]]
+        others = [
+            ".".join(str(p) for p in e["loc"]) for e in error.errors(include_url=False, include_context=False)[1:]
+        ]
         raise RequestRefused(
             field,
             f"{message[:1].upper()}{message[1:]}.",

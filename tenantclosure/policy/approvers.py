@@ -11,7 +11,7 @@ from tenantclosure.names import Gate
 
 
 def gate_terms(request: ClosureRequest, policy: ApprovalPolicy, gate: str, *, claimed: bool) -> dict[str, Any]:
-    """Groups, distinct people and days of one gate: {groups: {name: {quorum, people}}, distinct, answerByDays, executeByDays}.
+    """Terms of one gate: {groups: {name: {quorum, people}}, distinct, answerByDays, executeByDays}.
 
     `claimed` is True when the requester is only claimed (queue); then one approver more is needed. Raises
     RequestRefused when the request is looser than the policy or can't be met by its people.
@@ -84,7 +84,7 @@ def gate_terms(request: ClosureRequest, policy: ApprovalPolicy, gate: str, *, cl
 def sum_of_quorums(groups: dict[str, dict[str, Any]]) -> int:
     """People needed when nobody stands in two groups; the number of all people where fewer exist."""
     everyone = {person for group in groups.values() for person in group["people"]}
-    return min(sum(group["quorum"] for group in groups.values()), len(everyone))
+    return min(sum(int(group["quorum"]) for group in groups.values()), len(everyone))
 
 
 def check_separation(request: ClosureRequest, requester_upn: str, tenant_domains: frozenset[str]) -> None:

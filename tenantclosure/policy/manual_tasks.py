@@ -1,4 +1,6 @@
-"""Manual tasks in full: what, why, who, where, exact clicks, warning. The probe stands with the phase that opens one."""
+"""Manual tasks in full: what, why, who, where, exact clicks, warning. The probe stands with the phase that
+opens one.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...], str]] = {
         "portal",
         (
             "Stop and uninstall Entra Connect or Cloud Sync on-premises.",
-            "In PowerShell: Connect-MgGraph -Scopes Organization.ReadWrite.All,Directory.ReadWrite.All -TenantId {tenant}.",
+            "In PowerShell: Connect-MgGraph -TenantId {tenant} -Scopes "
+            "Organization.ReadWrite.All,Directory.ReadWrite.All.",
             "Run Update-MgOrganization -OrganizationId {tenant} -BodyParameter @{{onPremisesSyncEnabled=$false}}.",
         ),
         "It can't be turned on again for 72 hours and may take 72 hours to finish.",
@@ -26,7 +29,12 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...], str]] = {
         "Cancel {name}",
         BILLING_ADMIN,
         "admin",
-        (_PRODUCTS, "Choose {name}.", "If it has more than 25 licences, remove licences first.", "Choose Cancel subscription."),
+        (
+            _PRODUCTS,
+            "Choose {name}.",
+            "If it has more than 25 licences, remove licences first.",
+            "Choose Cancel subscription.",
+        ),
         "Users lose access when the cancellation takes effect.",
     ),
     TaskKind.DELETE_SUBSCRIPTION: (
@@ -61,7 +69,11 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...], str]] = {
         "Delete the Azure subscription {name}",
         "Owner of the subscription",
         "azure_portal",
-        ("Open Subscriptions > {name}.", "Delete what resources are left.", "Choose Delete; it is offered 3 or 7 days after cancelling."),
+        (
+            "Open Subscriptions > {name}.",
+            "Delete what resources are left.",
+            "Choose Delete; it is offered 3 or 7 days after cancelling.",
+        ),
         "Everything in it is lost. Without this it goes by itself 90 days after cancelling.",
     ),
     TaskKind.ASK_PARTNER: (
@@ -82,7 +94,11 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...], str]] = {
         "Remove what is left of {name}",
         "Global Administrator",
         "portal",
-        ("Open Enterprise applications.", "Find {name} ({target}).", "Delete it, or set Enabled for users to sign in to No."),
+        (
+            "Open Enterprise applications.",
+            "Find {name} ({target}).",
+            "Delete it, or set Enabled for users to sign in to No.",
+        ),
         "Sign-in to it ends.",
     ),
     TaskKind.DELETE_TENANT: (

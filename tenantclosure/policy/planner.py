@@ -14,7 +14,9 @@ from tenantclosure.policy.canonical import canonical, digest, sha256
 
 @dataclass(frozen=True, slots=True)
 class Spared:
-    """What is never in a plan: the keeper, our own service principal, the initial domain, and what the request keeps."""
+    """What is never in a plan: the keeper, our own service principal, the initial domain, and what the request
+    keeps.
+    """
 
     keeper: str
     own_service_principal: str | None

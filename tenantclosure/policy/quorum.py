@@ -22,14 +22,15 @@ class GateState:
 def evaluate(gate: Mapping[str, Any], decisions: Iterable[Mapping[str, Any]], now: datetime) -> GateState:
     """Judge a gate.
 
-    `gate` holds digest, answerBy (ISO), distinct, requester (tenant id/object id) and groups {name: {quorum, people}}; each decision holds gate, serial,
-    digest, decision, at (ISO) and person {tenantId, objectId, upn}. Silence is a no: past answer-by without a quorum the
-    gate is expired. Only decisions over this very digest and serial, by people of the gate, given in time, count; the
-    last word of a person counts; any veto ends it. One person counts once, even if named in several groups by address.
+    `gate` holds digest, answerBy (ISO), distinct, requester (tenant id/object id) and groups {name: {quorum, people}};
+    each decision holds gate, serial, digest, decision, at (ISO) and person {tenantId, objectId, upn}. Silence is a no:
+    past answer-by without a quorum the gate is expired. Only decisions over this very digest and serial, by people of
+    the gate, given in time, count; the last word of a person counts; any veto ends it. One person counts once, even if
+    named in several groups by address.
     """
     answer_by = datetime.fromisoformat(gate["answerBy"])
     last: dict[str, Mapping[str, Any]] = {}
-    for decision in sorted(decisions, key=lambda d: (d["at"], d["person"]["objectId"], d["decision"])):
+    for decision in sorted(decisions, key=lambda d: (d["at"], d["decision"], _key(d["person"]), d["person"]["upn"])):
         fits = (
             decision["gate"] == gate["gate"]
             and decision["serial"] == gate["serial"]

@@ -1,4 +1,6 @@
-"""Our mirror of the portal's delete page: each check passes, fails or is unknown, with cause and remedy (tenant-facts A)."""
+"""Our mirror of the portal's delete page: each check passes, fails or is unknown, with cause and remedy
+(tenant-facts A).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 UNKNOWN = (
-    ("mfa-providers", "Legacy MFA providers can't be read by any API.", "The portal's check page names them if there are any."),
+    (
+        "mfa-providers",
+        "Legacy MFA providers can't be read by any API.",
+        "The portal's check page names them if there are any.",
+    ),
     ("invoices", "Open invoices can't be read by any API we hold.", "Pay what is due under Billing."),
     ("azure-access", "Whether the keeper manages access for Azure resources can't be read.", "The checklist sets it."),
     ("linkedin", "LinkedIn account connections can't be read by any API.", "Turn them off under User settings."),
@@ -37,11 +43,24 @@ def checks(facts: Facts) -> list[dict[str, Any]]:
             "Turn it off and wait up to 72 hours.",
         ),
         _check("applications", facts.applications_left, "app registrations are left", "Delete them."),
-        _check("enterprise-applications", facts.service_principals_left, "enterprise applications are left", "Delete or disable them."),
-        _check("subscriptions", facts.subscriptions_left, "subscriptions are not deprovisioned", "See their manual tasks and dates."),
+        _check(
+            "enterprise-applications",
+            facts.service_principals_left,
+            "enterprise applications are left",
+            "Delete or disable them.",
+        ),
+        _check(
+            "subscriptions",
+            facts.subscriptions_left,
+            "subscriptions are not deprovisioned",
+            "See their manual tasks and dates.",
+        ),
         _check("azure-subscriptions", facts.azure_left, "Azure subscriptions are left", "Cancel and delete them."),
     ]
-    rows += [{"check": name, "state": "unknown", "cause": cause, "remedy": remedy, "items": []} for name, cause, remedy in UNKNOWN]
+    rows += [
+        {"check": name, "state": "unknown", "cause": cause, "remedy": remedy, "items": []}
+        for name, cause, remedy in UNKNOWN
+    ]
     return rows
 
 

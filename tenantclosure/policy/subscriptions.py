@@ -52,7 +52,9 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A fresh look. `graph` and `azure` are state words, `absent` when the row is gone, None when it has no such side."""
+    """A fresh look. `graph` and `azure` are state words, `absent` when the row is gone, None when it has no
+    such side.
+    """
 
     graph: str | None = None
     next_lifecycle: str | None = None
@@ -112,7 +114,9 @@ def _prove(standing: Mapping[str, Any], now: datetime, day_seconds: float) -> St
         return Step("wait", "deprovisioning", days=PROOF_GAP, reason="first read without it; a second one proves it")
     passed = (now - datetime.fromisoformat(first)).total_seconds() / day_seconds
     if passed < PROOF_GAP:
-        return Step("wait", "deprovisioning", days=PROOF_GAP - passed, reason="first read without it; a second one proves it")
+        return Step(
+            "wait", "deprovisioning", days=PROOF_GAP - passed, reason="first read without it; a second one proves it"
+        )
     return Step("done", "deprovisioned", reason="two reads at least an hour apart show it deleted")
 
 
@@ -122,11 +126,15 @@ def _azure(goal: str, seen: Observed, standing: Mapping[str, Any], now: datetime
         if "cancel" not in standing.get("calls", {}):
             return Step("call", "active", "cancel-azure")
         if standing["calls"]["cancel"]["refused"]:
-            return Step("task", "active", TaskKind.CANCEL_SUBSCRIPTION, days=wait, reason=standing["calls"]["cancel"]["why"])
+            return Step(
+                "task", "active", TaskKind.CANCEL_SUBSCRIPTION, days=wait, reason=standing["calls"]["cancel"]["why"]
+            )
         return Step("wait", "cancel-requested", days=wait, reason="cancelled; Azure has not shown it yet")
     if goal == Goal.CANCELLED:
         return Step("done", "disabled", reason="Azure shows it disabled")
-    return Step("task", "disabled", TaskKind.DELETE_AZURE, days=wait, reason="only the portal deletes a cancelled subscription")
+    return Step(
+        "task", "disabled", TaskKind.DELETE_AZURE, days=wait, reason="only the portal deletes a cancelled subscription"
+    )
 
 
 def _disabled(
@@ -138,9 +146,13 @@ def _disabled(
     if seen.graph == "LockedOut":
         return Step("task", "disabled", TaskKind.ASK_SUPPORT, days=wait, reason="locked out: only Support removes it")
     if provider in (Provider.MANUAL, Provider.TRIAL):
-        return Step("task", "disabled", TaskKind.DELETE_SUBSCRIPTION, days=wait, reason="a person deletes disabled ones")
+        return Step(
+            "task", "disabled", TaskKind.DELETE_SUBSCRIPTION, days=wait, reason="a person deletes disabled ones"
+        )
     if provider in (Provider.FREE, Provider.SELF_SERVICE):
-        return Step("task", "disabled", TaskKind.DELETE_FREE_PRODUCT, days=wait, reason="a person deletes disabled ones")
+        return Step(
+            "task", "disabled", TaskKind.DELETE_FREE_PRODUCT, days=wait, reason="a person deletes disabled ones"
+        )
     return Step("wait", "disabled", days=wait, reason="goes at the end of its term", next_at=seen.next_lifecycle)
 
 
@@ -153,12 +165,18 @@ def _active(
     if provider == Provider.FREE:
         return Step("task", "active", TaskKind.DELETE_FREE_PRODUCT, days=wait, reason="no API deletes free products")
     if provider == Provider.SELF_SERVICE:
-        return Step("task", "active", TaskKind.TAKE_CONTROL, days=wait, reason="bought by a user: take control, then cancel")
+        return Step(
+            "task", "active", TaskKind.TAKE_CONTROL, days=wait, reason="bought by a user: take control, then cancel"
+        )
     if provider == Provider.TRIAL:
         return _ends_by_itself(goal, seen, wait, "a trial ends by itself")
     if provider == Provider.MCA:
-        return _window(goal, seen, standing, wait, now, _mca_window(seen), "a person turns renewal off", TaskKind.TURN_OFF_RENEWAL)
-    return _window(goal, seen, standing, wait, now, _csp_window(seen), "only the partner can end it", TaskKind.ASK_PARTNER)
+        return _window(
+            goal, seen, standing, wait, now, _mca_window(seen), "a person turns renewal off", TaskKind.TURN_OFF_RENEWAL
+        )
+    return _window(
+        goal, seen, standing, wait, now, _csp_window(seen), "only the partner can end it", TaskKind.ASK_PARTNER
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +205,14 @@ def _csp_window(seen: Observed) -> _Window:
 
 
 def _window(
-    goal: str, seen: Observed, standing: Mapping[str, Any], wait: float, now: datetime, window: _Window, why: str, task: str
+    goal: str,
+    seen: Observed,
+    standing: Mapping[str, Any],
+    wait: float,
+    now: datetime,
+    window: _Window,
+    why: str,
+    task: str,
 ) -> Step:
     calls = standing.get("calls", {})
     if not window.known:

@@ -31,4 +31,9 @@ def poll_after(days_since_action: float) -> float:
 
 def confirm_after(tries: int) -> float:
     """Days until the next fresh listing after a wave: half a minute, growing to ten minutes."""
-    return min(0.5 * 2**tries, 10) * MINUTE
+    return min(0.5 * 2.0 ** min(tries, 10), 10.0) * MINUTE
+
+
+def left_of(since: str, seconds: float, now: datetime) -> float:
+    """Seconds left of a wait that began `since` (ISO 8601); `now` is UTC, as the engine gives it without an offset."""
+    return seconds - (now.replace(tzinfo=UTC) - datetime.fromisoformat(since)).total_seconds()

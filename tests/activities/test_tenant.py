@@ -8,11 +8,11 @@ import pytest
 
 import activities
 from tenantclosure import wiring
-from tenantclosure.errors import ServiceTrouble
+from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.model.inventory import Answer, Item
 from tests.activities.rig import Rig
 from tests.fakes.dying_records import Crash, DyingRecords
-from tests.fakes.tenant import OWN, SHARED_POLICY, FakeDirectory, principal, user
+from tests.fakes.tenant import OWN, SHARED_POLICY, TARGET, FakeDirectory, principal, user
 
 
 # -- freeze -----------------------------------------------------------------------------------------------------------
@@ -224,15 +224,23 @@ async def test_hand_over_survives_a_crash_anywhere(landed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "done"), [("GET /organization: 401 Unauthorized", True), ("connection broke", False)]
+    ("trouble", "done"),
+    [
+        (SignInRefused(TARGET, 700016, "not in the directory"), True),
+        (SignInRefused(TARGET, 7000229, "missing service principal"), True),
+        (SignInRefused(TARGET, 90002, "tenant not found"), False),
+        (SignInRefused(TARGET, 7000222, "the secret has expired"), False),
+        (ServiceTrouble("GET /organization: 401 Unauthorized"), True),
+        (ServiceTrouble("GET http://127.0.0.1:24010/organization: connection broke"), False),
+    ],
 )
-async def test_a_lost_token_proves_our_own_end(words: str, done: bool) -> None:
+async def test_a_lost_token_proves_our_own_end(trouble: ServiceTrouble, done: bool) -> None:
     """After the removal nobody lets us in any more: that is the proof; any other trouble is not."""
     rig = await empty()
 
     def after(number: int, ids: list[str]) -> None:
         async def shut_out() -> Any:
-            raise ServiceTrouble(words)
+            raise trouble
 
         rig.directory.organization = shut_out  # type: ignore[method-assign]
         raise ServiceTrouble("the answer was lost")

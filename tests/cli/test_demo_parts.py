@@ -16,12 +16,12 @@ from cli.demo.patience import Patience
 from cli.demo.people import People
 from cli.demo.verdict import collect
 from cli.errors import BadInput
-from tenantclosure.model.approval_policy import load_policy
 from tenantclosure.model.request import parse_request
 from tenantclosure.names import Gate
 from tenantclosure.policy import audit_chain
 from tenantclosure.policy.approvers import gate_terms
 from tenantclosure.settings import Settings
+from tenantclosure.wiring import load_policy
 from tests.cli.conftest import CLOSURE, DIGEST, Command, FakeServer, closure_document
 
 BASE = f"/api/closures/{CLOSURE}"

@@ -188,7 +188,7 @@ class Stepper:
         events, instance.inbox = instance.inbox[:take], instance.inbox[take:]
         if instance.inbox:
             self.at(self.time, lambda: self._episode(instance))
-        new = [helpers.new_orchestrator_started_event(self._moment()), *events]
+        new = [helpers.new_orchestrator_started_event(self.moment()), *events]
         response = answer(self.handlers[instance.name], instance.id, instance.now.history, new)
         instance.now.history += new
         self.episodes += 1
@@ -274,7 +274,7 @@ class Stepper:
         if parent.status == "running":
             self._deliver(parent, event)
 
-    def _moment(self) -> datetime:
+    def moment(self) -> datetime:
         return START + timedelta(seconds=self.time)
 
 

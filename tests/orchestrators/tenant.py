@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from typing import Any
 
 import orchestrators
@@ -38,12 +39,15 @@ class Tenant:
         self.gates: dict[tuple[str, int], str] = {}
         self.proven: set[str] = {"turn-off-sync", "delete-tenant"}
         self.sync = {"state": "off"}
+        self.engine: Stepper | None = None
+        self.since: dict[tuple[str, int], str] = {}
         self.written: list[str] = []
         self.activities: dict[str, Answer] = {name: getattr(self, name) for name in Activity}
 
     def stepper(self, **more: Any) -> Stepper:
         """A stepper over this tenant with every orchestrator of ours."""
-        return Stepper(ORCHESTRATORS, self.activities, **more)
+        self.engine = Stepper(ORCHESTRATORS, self.activities, **more)
+        return self.engine
 
     def close(self, **more: Any) -> tuple[Stepper, Instance]:
         """Run a whole closure."""
@@ -106,7 +110,9 @@ class Tenant:
         return {"result": self.result, "done": done, "run": run}
 
     def begin_phase(self, order: dict[str, Any]) -> Any:
-        return (None if order["phase"] == Phase.REPORT else self._stop(order)) or {}
+        moment = self.engine.moment().replace(tzinfo=UTC).isoformat() if self.engine else "2026-01-01T00:00:00+00:00"
+        since = self.since.setdefault((order["phase"], order["serial"]), moment)
+        return (None if order["phase"] == Phase.REPORT else self._stop(order)) or {"since": since}
 
     def end_phase(self, order: dict[str, Any]) -> Any:
         self.done.add((order["phase"], order["serial"]))

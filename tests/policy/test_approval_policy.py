@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tenantclosure.errors import SettingsError
-from tenantclosure.model.approval_policy import ApprovalPolicy, load_policy
+from tenantclosure.model.approval_policy import ApprovalPolicy
+from tenantclosure.wiring import load_policy
 
 GOOD = """
 groups:
@@ -49,7 +50,7 @@ def test_a_policy_is_read(tmp_path: Path) -> None:
         ("groups: {it: [a@b.com]}\ngates: {plan: {executeByDays: .nan}}", "gates.plan.executeByDays"),
         ("groups: {it: [a@b.com]}\ngates: {plan: {executeByDays: .inf}}", "gates.plan.executeByDays"),
         ("groups: {it: [a@b.com]}\ngates: {plan: null}", "gates.plan"),
-        (b"groups: \xff\xfe", "YAML"),
+        (b"groups: \xff\xfe", "UTF-8"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, content: str | bytes, named: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenantclosure.policy import timing
 from tenantclosure.policy.timing import CONFIRM_TRIES, HOUR, MINUTE, confirm_after, moment, poll_after
 
 
@@ -36,3 +37,11 @@ def test_dates_of_microsoft_s() -> None:
     texts = ("2026-11-01T12:00:00Z", "2026-11-01T13:00:00+01:00", "2026-11-01T12:00:00.0000000Z", "2026-11-01T12:00:00")
     assert {moment(text) for text in texts} == {expected}
     assert moment("2026-11-01").tzinfo is not None
+
+
+def test_a_wait_counts_from_when_it_began() -> None:
+    """What is left of a wait depends on its beginning alone, so no restart and no pause starts it over."""
+    now = datetime(2026, 1, 3, 12)  # noqa: DTZ001  # the engine's clock carries no offset
+
+    assert 12 * 3600.0 == timing.left_of("2026-01-01T00:00:00.000Z", 3 * 86400.0, now)
+    assert timing.left_of("2026-01-01T00:00:00.000Z", 86400.0, now) < 0

@@ -1,4 +1,6 @@
-"""A simulated tenant and a local host as two processes; people act over HTTP, and the simulator's score is the judge."""
+"""A simulated tenant and a local host as two processes; people act over HTTP, and the simulator's score is the
+judge.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ class Stage:
                 assert process.stdout is not None
                 process.stdout.close()
 
-    # -- the host ---------------------------------------------------------------------------------------------------------
+    # -- the host ----------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Start the host on the stage's state folder and wait for its address."""
         policy = self.folder / "policy.yaml"
@@ -81,7 +83,17 @@ class Stage:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CLOSURE_")}
         with (self.folder / "host.log").open("a") as log:
             self.host = subprocess.Popen(
-                [sys.executable, "-m", "embedded", "--app-dir", str(ROOT), "--state-dir", str(self.folder / "state"), "--port", "0"],
+                [
+                    sys.executable,
+                    "-m",
+                    "embedded",
+                    "--app-dir",
+                    str(ROOT),
+                    "--state-dir",
+                    str(self.folder / "state"),
+                    "--port",
+                    "0",
+                ],
                 env=clean | settings,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -102,7 +114,7 @@ class Stage:
         self.host.wait()
         self.host.stdout.close()
 
-    # -- people -----------------------------------------------------------------------------------------------------------
+    # -- people ------------------------------------------------------------------------------------------------------
     def file(self, **changes: Any) -> httpx.Response:
         """File the request; remembers the closure's id when it was taken."""
         request = {
@@ -127,7 +139,13 @@ class Stage:
     def robot(self) -> None:
         """Let the keeper's robot do the manual tasks of this closure."""
         tasks = f"{self.base}/api/closures/{self.closure}/tasks"
-        order = {"enabled": True, "tasksUrl": tasks, "doneUrl": tasks + "/{task}/done", "headers": OPERATOR, "delaySeconds": 0.3}
+        order = {
+            "enabled": True,
+            "tasksUrl": tasks,
+            "doneUrl": tasks + "/{task}/done",
+            "headers": OPERATOR,
+            "delaySeconds": 0.3,
+        }
         self.web.post(f"{self.sim['url']}/_sim/robot", json=order).raise_for_status()
 
     def decide(self, gate: dict[str, Any], who: str, decision: str = "approve") -> httpx.Response:
@@ -153,7 +171,9 @@ class Stage:
         found: dict[str, Any] = self.web.get(f"{self.sim['url']}/_sim/score").json()
         return found
 
-    def until(self, seen: Callable[[dict[str, Any]], bool], seconds: float = 90, *, approve: bool = True) -> dict[str, Any]:
+    def until(
+        self, seen: Callable[[dict[str, Any]], bool], seconds: float = 90, *, approve: bool = True
+    ) -> dict[str, Any]:
         """Watch, approving each open gate once as two people, until the document shows what is waited for."""
         end, asked = time.monotonic() + seconds, set()
         while time.monotonic() < end:

@@ -112,7 +112,9 @@ def test_unknown_closure_and_nobody(stage: Stage) -> None:
     assert stage.web.get(url).status_code == 404
     assert stage.web.post(f"{url}/tasks/none/done", json={"comment": "x"}).status_code == 404
     assert stage.web.get(url, headers={"X-Dev-Principal": ""}).status_code in (400, 401)
-    answer = stage.web.post(f"{url}/abort", json={"comment": "x"}, headers={"X-Dev-Principal": "ann@fabrikam.com;roles=Approver"})
+    answer = stage.web.post(
+        f"{url}/abort", json={"comment": "x"}, headers={"X-Dev-Principal": "ann@fabrikam.com;roles=Approver"}
+    )
     assert answer.status_code == 403
 
 

@@ -88,7 +88,12 @@ async def test_strangers_and_people_of_the_target_do_not_decide(desk: Desk) -> N
     refused(await _say(desk, closure, digest, who="eve:Approver"), 403, "not-an-approver")
     namesake = principal("ann:Approver", tenant="0b0a1c2d-0000-4000-8000-0000000000ee")
     answer = await desk.call(
-        "decide_at_gate", who=None, headers={"X-MS-CLIENT-PRINCIPAL": namesake}, body=said, closureId=closure, gate="plan"
+        "decide_at_gate",
+        who=None,
+        headers={"X-MS-CLIENT-PRINCIPAL": namesake},
+        body=said,
+        closureId=closure,
+        gate="plan",
     )
     refused(answer, 403, "not-an-approver")
 

@@ -10,8 +10,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from tenantclosure.errors import ServiceTrouble, SettingsError
-from tenantclosure.errors import SignInRefused
+from tenantclosure.errors import ServiceTrouble, SettingsError, SignInRefused
 from tenantclosure.gateways.identity import Credentials, identity_of
 
 from .conftest import TENANT, jwt, settings_for

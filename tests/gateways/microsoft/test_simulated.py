@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tenantclosure.errors import SignInRefused
 from tenantclosure.gateways.arm import ArmBilling
 from tenantclosure.gateways.graph import GraphDirectory
 from tenantclosure.gateways.http import connections
-from tenantclosure.errors import SignInRefused
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.gateways.outside import OutsideView
 from tenantclosure.gateways.partner import PartnerCenter
