@@ -29,6 +29,8 @@ POLICY = {
 class Stage:
     """Both processes, what they said, and the hands of the people around them."""
 
+    command: tuple[str, ...] = ("-m", "embedded", "--app-dir", str(ROOT))
+
     def __init__(self, folder: Path, *simulator: str, day: float = 0.1, settings: dict[str, str] | None = None) -> None:
         self.folder, self.day, self.extra = folder, day, settings or {}
         self.simulator = subprocess.Popen(
@@ -83,17 +85,7 @@ class Stage:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CLOSURE_")}
         with (self.folder / "host.log").open("a") as log:
             self.host = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "embedded",
-                    "--app-dir",
-                    str(ROOT),
-                    "--state-dir",
-                    str(self.folder / "state"),
-                    "--port",
-                    "0",
-                ],
+                [sys.executable, *self.command, "--state-dir", str(self.folder / "state"), "--port", "0"],
                 env=clean | settings,
                 stdout=subprocess.PIPE,
                 stderr=log,
