@@ -83,19 +83,27 @@ class Ledger:
         try:
             await self.records.create("lease", tenant, {"closureId": closure, "at": now})
         except RecordConflict:
-            lease = await self.records.read("lease", tenant)
-            live = lease[0]["closureId"] if lease else closure
-            raise RequestRefused(
-                "tenantId",
-                f"The closure {live} of this tenant is still live.",
-                f"Follow it at /api/closures/{live}, or abort it first.",
-                status=409,
-                kind="closure-live",
-                extra={"closureId": live},
-            ) from None
+            raise await self._taken(tenant, closure) from None
         await self.records.create("closure", closure, row)
+        lease = await self.records.read("lease", tenant)
+        if lease is None or lease[0]["closureId"] != closure:
+            # An intake that stalled for longer than INTAKE has lost its lease: it must not open a second live closure.
+            await self.records.remove("closure", closure)
+            raise await self._taken(tenant, closure)
         await self.audit(closure, Word.CLOSURE_REQUESTED, requester, {"domain": request["domain"], "claimed": claimed})
         return row
+
+    async def _taken(self, tenant: str, closure: str) -> RequestRefused:
+        lease = await self.records.read("lease", tenant)
+        live = lease[0]["closureId"] if lease else closure
+        return RequestRefused(
+            "tenantId",
+            f"The closure {live} of this tenant is still live.",
+            f"Follow it at /api/closures/{live}, or abort it first.",
+            status=409,
+            kind="closure-live",
+            extra={"closureId": live},
+        )
 
     async def _next_number(self, tenant: str) -> int:
         for _ in range(TRIES):

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
                 raise ValueError("CLOSURE_CREDENTIAL=static is only allowed when CLOSURE_CLOUD is custom.")
             if self.day_seconds != 86400.0:
                 raise ValueError("CLOSURE_DAY_SECONDS is only allowed when CLOSURE_CLOUD is custom.")
+        if self.cloud != "custom" and not self.home_tenant_id:
+            raise ValueError("CLOSURE_HOME_TENANT_ID is missing: name the tenant that hosts us, so that it is refused.")
         if self.credential == "static" and not self.static_token:
             raise ValueError("CLOSURE_STATIC_TOKEN is missing although CLOSURE_CREDENTIAL is static.")
         if self.credential != "static" and not self.client_id:

@@ -183,6 +183,41 @@ async def test_a_crash_while_opening_leaves_no_orphan_lease(landed: bool) -> Non
     wiring.use(None)
 
 
+async def test_a_stalled_intake_does_not_open_a_second_live_closure() -> None:
+    """An intake that lost its lease while it stalled is refused; only the closure that holds the lease is there."""
+
+    class Stalling(MemoryRecords):
+        """Stalls once between lease and row, until a sweep and another intake have come by."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.meanwhile: Any = None
+
+        async def create(self, partition: str, key: str, doc: Any) -> str:
+            if partition == "closure" and self.meanwhile is not None:
+                meanwhile, self.meanwhile = self.meanwhile, None
+                await meanwhile()
+            return await super().create(partition, key, doc)
+
+    records = Stalling()
+    rig = Rig()
+    rig.process(records)
+    other: list[str] = []
+
+    async def sweep_and_file() -> None:
+        rig.clock.go_on(minutes=2)
+        assert await rig.ledger.live() == []
+        other.append((await admit(document(), OLGA, rig.parts))["closureId"])
+
+    records.meanwhile = sweep_and_file
+    with pytest.raises(RequestRefused) as refused:
+        await admit(document(), OLGA, rig.parts)
+
+    assert (refused.value.status, refused.value.extra["closureId"]) == (409, other[0])
+    assert [row["closureId"] async for row in rig.ledger.closures()] == other == await rig.ledger.live()
+    wiring.use(None)
+
+
 async def test_progress_is_read_from_records(rig: Rig) -> None:
     """A run that opens knows the phases done under its plan, and what the deployment allows."""
     await rig.ready()

@@ -282,6 +282,29 @@ async def test_the_spared_ones_in_an_approved_shard(rig: Rig, family: str, id_: 
     assert rig.directory.asked == []
 
 
+async def test_a_shard_with_the_keeper_is_not_even_read(rig: Rig) -> None:
+    """The rail stands where shards are read, before any wave is put together: nothing opens over such a plan."""
+    await smuggle(rig, "users", KEEPER)
+    answer = await activities.open_wave(await rig.order(family="users", operation="delete"))
+    assert (answer["stop"], answer["detail"].split(":")[0]) == ("rail", "keeper")
+
+
+@pytest.mark.parametrize("changes", [{"state": "open"}, {"state": "expired"}, {"digest": "0" * 64}])
+async def test_the_last_gate_is_looked_at_by_itself(rig: Rig, changes: dict[str, str]) -> None:
+    """With the plan's gate in order, the gate delete-tenant has to be approved, over this very plan."""
+    rig.directory.items["users"] = rig.directory.items["users"][:1]
+    await rig.ready()
+    await rig.approved("delete-tenant")
+    edit(rig, rig.closure, "gate:delete-tenant:001", **changes)
+    if "digest" in changes:
+        for key in decisions_of(rig):
+            if key.startswith("decision:delete-tenant"):
+                edit(rig, rig.closure, key, **changes)
+    answer = await activities.hand_over(await rig.order())
+    assert (answer["stop"], answer["detail"].split(":")[0]) == ("rail", "approval")
+    assert rig.directory.asked == []
+
+
 async def test_only_the_rails_stop_it(rig: Rig) -> None:
     """The same smuggling with an ordinary id goes through: it is the rail that stopped the others."""
     await smuggle(rig, "users", user(44).id)

@@ -41,6 +41,7 @@ async def test_a_done_shard_is_not_touched_again(rig: Rig) -> None:
     await work(rig)
     assert (await work(rig))["state"] == "done"
     assert len(rig.directory.sent) == 20
+    assert len(await rig.audited("shard:done")) == 1
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,11 @@ def test_answers_and_exit_codes(closure: Command, server: FakeServer, status: in
     ("env", "said"),
     [
         ({"CLOSURE_CLOUD": "mars"}, "CLOSURE_CLOUD"),
-        ({"CLOSURE_CLIENT_ID": "x", "CLOSURE_APPROVAL_POLICY": ""}, "CLOSURE_APPROVAL_POLICY"),
+        ({"CLOSURE_CLIENT_ID": "x", "CLOSURE_HOME_TENANT_ID": ""}, "CLOSURE_HOME_TENANT_ID"),
+        (
+            {"CLOSURE_CLIENT_ID": "x", "CLOSURE_HOME_TENANT_ID": "h", "CLOSURE_APPROVAL_POLICY": ""},
+            "CLOSURE_APPROVAL_POLICY",
+        ),
     ],
 )
 def test_serve_refuses_wrong_settings(closure: Command, env: dict[str, str], said: str) -> None:

@@ -150,6 +150,22 @@ def test_one_person_in_two_groups_is_one_person() -> None:
     assert evaluate(gate(), words, START).state == "open"
 
 
+def test_one_address_in_two_groups_is_one_person() -> None:
+    """A person who stands in both groups under one address fills both, but a second person is still needed."""
+    groups = {name: {"quorum": 1, "people": ["ann@f.com", "bob@f.com"]} for name in ("it", "owner")}
+    both = gate(groups=groups)
+    assert evaluate(both, [said("ann", "ann@f.com")], START).missing == {"distinct": 1}
+    assert evaluate(both, [said("ann", "ann@f.com"), GOOD], START).state == "approved"
+
+
+def test_distinct_may_ask_for_more_than_the_groups() -> None:
+    """With both groups content a gate that asks for three people (a claimed requester) waits for the third."""
+    three = gate(distinct=3)
+    words = [GOOD, said("cyd", "cyd@f.com")]
+    assert evaluate(three, words, START).state == "open"
+    assert evaluate(three, [*words, said("ann", "ann@f.com")], START).state == "approved"
+
+
 def test_a_revoked_approval_does_not_count() -> None:
     """The last word of a person counts; at one moment the revocation does."""
     words = [GOOD, said("cyd", "cyd@f.com"), said("cyd", "cyd@f.com", "revoke")]
