@@ -15,7 +15,12 @@ from tests.fakes.proxy import LosingProxy
 
 def storage_settings(**values: str) -> Settings:
     """Settings in which only storage matters."""
-    base = {"CLOSURE_CREDENTIAL": "certificate", "CLOSURE_CLIENT_ID": "none", "CLOSURE_CERTIFICATE_FILE": Path("none")}
+    base = {
+        "CLOSURE_CREDENTIAL": "certificate",
+        "CLOSURE_CLIENT_ID": "none",
+        "CLOSURE_CERTIFICATE_FILE": Path("none"),
+        "CLOSURE_HOME_TENANT_ID": "home",
+    }
     return Settings.model_validate({**base, **values})
 
 
