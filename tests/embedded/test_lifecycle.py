@@ -21,7 +21,7 @@ from embedded.azurite import Azurite
 from embedded.errors import EmbeddedError
 from embedded.host import LocalHost
 
-pytestmark = pytest.mark.azurite
+pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 TOY_APP = Path(__file__).parent / "toyapp"
 

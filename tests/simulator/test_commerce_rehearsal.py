@@ -10,6 +10,8 @@ from simulator.commerce.lifecycle import Kind
 from simulator.commerce.models import AzureSubscription, Subscription
 from tests.simulator.commerce_rig import Rig, running, until
 
+pytestmark = pytest.mark.slow
+
 BY_HAND = {
     Kind.MOSA: ("cancel-subscription", "delete-subscription"),
     Kind.TRIAL: ("delete-subscription",),
