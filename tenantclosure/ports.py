@@ -62,10 +62,6 @@ class Directory(Protocol):
         """
         ...
 
-    async def count(self, family: str) -> int | None:
-        """Graph's own `$count` of the family, or None where it offers none."""
-        ...
-
     async def delete_many(self, family: str, ids: Sequence[str]) -> list[Answer]:
         """DELETE up to 20 objects in one `$batch`; one answer per id, in the ids' order.
 

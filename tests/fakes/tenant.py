@@ -105,9 +105,6 @@ class FakeDirectory:
                 raise ListingIncomplete(family, start, "the page broke off")
             yield listed[start : start + 10]
 
-    async def count(self, family: str) -> int | None:
-        return len(self.items[family])
-
     async def states_of(self, family: str, ids: Sequence[str]) -> dict[str, str]:
         there = {item.id for item in self.items[family]}
         return {id_: "present" if id_ in there else "deleted" if id_ in self.deleted else "gone" for id_ in ids}

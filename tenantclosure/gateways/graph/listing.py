@@ -46,10 +46,8 @@ class Kind:
     select: tuple[str, ...]
     facts: Callable[[Row], Mapping[str, Any]]
     path: str
-    """Below the version; used for point reads, deletes and `$count`."""
+    """Below the version; used for point reads and deletes."""
     top: int | None = PAGE
-    counted: bool = False
-    """Whether Graph documents `$count` for it with `ConsistencyLevel: eventual`."""
 
     def item(self, row: Row) -> Item:
         """One JSON object of Graph as an Item. Raises ValueError when it can't be one: no id, a time that is none."""
@@ -130,21 +128,18 @@ KINDS: Mapping[str, Kind] = {
         ),
         _user,
         "users",
-        counted=True,
     ),
     Family.APPLICATIONS: Kind(
         lambda sdk: sdk.applications,
         ("id", "appId", "displayName"),
         lambda row: {"appId": row.get("appId")},
         "applications",
-        counted=True,
     ),
     Family.SERVICE_PRINCIPALS: Kind(
         lambda sdk: sdk.service_principals,
         ("id", "appId", "displayName", "servicePrincipalType", "appOwnerOrganizationId", "accountEnabled"),
         _service_principal,
         "servicePrincipals",
-        counted=True,
     ),
     Family.SUBSCRIPTIONS: Kind(
         lambda sdk: sdk.directory.subscriptions,
@@ -166,8 +161,8 @@ KINDS: Mapping[str, Kind] = {
         "directory/subscriptions",
         top=None,
     ),
-    Family.GROUPS: Kind(lambda sdk: sdk.groups, ("id", "displayName"), lambda _: {}, "groups", counted=True),
-    Family.DEVICES: Kind(lambda sdk: sdk.devices, ("id", "displayName"), lambda _: {}, "devices", counted=True),
+    Family.GROUPS: Kind(lambda sdk: sdk.groups, ("id", "displayName"), lambda _: {}, "groups"),
+    Family.DEVICES: Kind(lambda sdk: sdk.devices, ("id", "displayName"), lambda _: {}, "devices"),
     Family.DOMAINS: Kind(
         lambda sdk: sdk.domains,
         ("id", "isInitial", "isVerified", "isDefault"),

@@ -118,19 +118,6 @@ class Reading(GraphConnection):
             known.update(item.id for item in fresh)
             yield fresh
 
-    async def count(self, family: str) -> int | None:
-        """`$count` with `ConsistencyLevel: eventual`, or None where Graph offers none (also in B2C: 400)."""
-        kind = KINDS[Family(family)]
-        if not kind.counted:
-            return None
-        headers = {"ConsistencyLevel": "eventual", "Accept": "text/plain"}
-        reply = await self.call("GET", f"{self.v1}/{kind.path}/$count", headers=headers)
-        if reply.status in (400, 404):
-            return None
-        if not reply.ok or type(reply.body) is not int:
-            raise trouble(f"count of {family}", reply)
-        return reply.body
-
     async def sign_up_policy(self) -> JSON:
         """The members of authorizationPolicy that the freeze changes, as Graph returns them; an abort restores them."""
         row = await self._one(lambda sdk: sdk.policies.authorization_policy, ("id", *FREEZE), "authorizationPolicy")

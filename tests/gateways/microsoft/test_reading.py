@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tenantclosure.errors import ListingIncomplete, ServiceTrouble, Throttled
-from tenantclosure.names import Family
 
 ORGANIZATION = {
     "id": "T1",
@@ -64,22 +63,6 @@ async def test_own_service_principal(graph, server) -> None:
     """Without an application id anywhere there is nothing to look for."""
     assert await graph.own_service_principal() is None
     assert server.seen == []
-
-
-async def test_count(graph, server) -> None:
-    """The number may carry a byte order mark; families without $count and tenants that refuse it give None."""
-    from aiohttp import web
-
-    server.script = lambda seen: web.Response(body="\ufeff12345".encode(), content_type="text/plain")
-    assert await graph.count(Family.USERS) == 12345
-    assert server.seen[0].headers["consistencylevel"] == "eventual"
-    assert await graph.count(Family.SUBSCRIPTIONS) is None
-    server.script = lambda seen: (400, {"error": {"code": "Request_UnsupportedQuery"}})
-    assert await graph.count(Family.USERS) is None
-    for said in [(403, {}), (200, {"value": 1}), (200, True)]:
-        server.script = lambda seen, said=said: said
-        with pytest.raises(ServiceTrouble):
-            await graph.count(Family.USERS)
 
 
 async def test_sign_up_policy_keeps_unknown_words(graph, server) -> None:
