@@ -27,10 +27,10 @@ setup: $(READY) ## Python environment, this project, Azurite; instant when nothi
 demo: $(READY) ## close a simulated tenant from request to report; the approvals are played
 	@$(BIN)/closure demo --approve-all
 
-test: $(READY) ## every test
+test: $(READY) $(STAMPS)/chromium ## every test, those in the browser too
 	@$(PYTEST) $(ARGS)
 
-test-fast: $(READY) ## every test that takes no rehearsal; under a minute
+test-fast: $(READY) ## every test that takes no rehearsal and no browser; under a minute
 	@$(PYTEST) -m "not slow and not browser" $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
@@ -80,4 +80,13 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/python
 $(STAMPS)/azurite: embedded/azurite/package-lock.json embedded/azurite/package.json $(STAMPS)/python
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing: Azurite, the local storage, runs on it." >&2; exit 2; }
 	@cd embedded/azurite && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Only the browser tests need it; Playwright's own download would be a second browser to keep up to date.
+$(STAMPS)/chromium: | $(STAMPS)/python
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		command -v apt-get >/dev/null || { echo "Chromium is missing, and there is no apt-get: install it for the browser tests." >&2; exit 2; }; \
+		echo "installing chromium"; sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		{ $$sudo apt-get -qq update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+		{ echo "Chromium could not be installed: install it for the browser tests, or run 'make test-fast'." >&2; exit 2; }; }
 	@touch $@

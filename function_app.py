@@ -12,6 +12,7 @@ import activities
 import orchestrators
 from tenantclosure import names, wiring
 from web.door import guarded
+from web.queue import send_notice as deliver_notice
 from web.queue import take_message
 from web.routes import ROUTES
 from web.sweeping import sweep as look_after_all
@@ -38,6 +39,12 @@ for route in ROUTES:
 async def take_request(message: func.QueueMessage, client) -> None:
     """A closure request from the queue."""
     await take_message(message, client, await wiring.prepared())
+
+
+@app.queue_trigger(arg_name="message", queue_name=names.NOTICE_QUEUE, connection="CLOSURE_STORAGE")
+async def send_notice(message: func.QueueMessage) -> None:
+    """A message to a person or to the Teams channel that is due."""
+    await deliver_notice(message, await wiring.prepared())
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
-from tenantclosure.names import Rail, Word
+from tenantclosure.names import Phase, Rail, Status, Word
 from tenantclosure.wiring import Parts, prepared
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,31 @@ Body = Callable[[Parts, Order], Awaitable[Order]]
 Activity = Callable[[Order], Awaitable[Order]]
 
 
+_WAITING = {
+    Phase.PREFLIGHT: Status.PLANNING,
+    Phase.SURVEY: Status.PLANNING,
+    Phase.GATE_PLAN: Status.WAITING_APPROVAL,
+    Phase.GATE_DELETE: Status.WAITING_APPROVAL,
+    Phase.SYNC_OFF: Status.WAITING,
+    Phase.PURCHASES: Status.WAITING,
+    Phase.QUIET: Status.WAITING,
+    Phase.CANCEL: Status.WAITING,
+    Phase.DELETE_SUBSCRIPTIONS: Status.WAITING,
+    Phase.READINESS: Status.WAITING,
+    Phase.DELETE_TENANT: Status.WAITING,
+}
+
+
+def phase_status(phase: str, *, decided: bool = False) -> str:
+    """What a closure's status shows in a phase; `decided` when the phase's gate waits for nobody any more."""
+    status = _WAITING.get(phase, Status.RUNNING)  # type: ignore[call-overload]  # a row without a phase has ""
+    return Status.RUNNING if decided and status == Status.WAITING_APPROVAL else status
+
+
 class Halt(Exception):  # not an error: leaves an activity with a stop
-    """Stop the story: `reason` is paused, aborted, drift, expired or failed."""
+    """Stop the story: `reason` is paused, revoked, window (these wait and come round again), drift, aborted, vetoed,
+    expired or failed.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}")

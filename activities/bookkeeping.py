@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from activities.base import Order, activity
-from activities.guard import unhindered
+from activities.approval import seconds_left, settle
+from activities.base import Halt, Order, activity, phase_status
+from activities.guard import closed_for, show_status, undisputed, unhindered
+from tenantclosure import outbox
 from tenantclosure.names import Control, Phase, Status, Word
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
 
 LEAST_POLL = 0.5
 """Shortest wait between two looks in seconds, however short a rehearsal's day is."""
-_STATUS = {
-    Phase.PREFLIGHT: Status.PLANNING,
-    Phase.SURVEY: Status.PLANNING,
-    Phase.GATE_PLAN: Status.WAITING_APPROVAL,
-    Phase.GATE_DELETE: Status.WAITING_APPROVAL,
-    Phase.SYNC_OFF: Status.WAITING,
-    Phase.PURCHASES: Status.WAITING,
-    Phase.QUIET: Status.WAITING,
-    Phase.CANCEL: Status.WAITING,
-    Phase.DELETE_SUBSCRIPTIONS: Status.WAITING,
-    Phase.READINESS: Status.WAITING,
-    Phase.DELETE_TENANT: Status.WAITING,
-}
 
 
 @activity
@@ -37,7 +26,8 @@ async def read_progress(parts: Parts, order: Order) -> Order:
         await ledger.audit(order["closureId"], Word.CLOSURE_STARTED, None, {"epoch": order["epoch"]})
         await ledger.set_mark(order["closureId"], "run", order["epoch"], {})
     if row["result"] is not None:
-        await ledger.end(order["closureId"], row["result"])  # a crash may have left the lease
+        await ledger.end(order["closureId"], row["result"])  # a crash may have left the lease, and told nobody
+        await outbox.tell_ended(parts, row)
     settings = parts.settings
     return {
         "result": row["result"],
@@ -65,8 +55,7 @@ async def begin_phase(parts: Parts, order: Order) -> Order:
         rails.check_fence(await ledger.closure(closure), order["epoch"])
     else:
         await unhindered(parts, order)
-    status = _STATUS.get(Phase(phase), Status.RUNNING)
-    await ledger.change(closure, lambda row: row.update(phase=phase, status=status))
+    await ledger.change(closure, lambda row: row.update(phase=phase, status=phase_status(phase)))
     begun = await ledger.mark(closure, f"started-{phase}", order["serial"])
     if begun is None:
         await ledger.audit(closure, Word.PHASE_STARTED, None, {"phase": phase, "serial": order["serial"]})
@@ -86,16 +75,30 @@ async def end_phase(parts: Parts, order: Order) -> Order:
 
 @activity
 async def check_control(parts: Parts, order: Order) -> Order:
-    """Whether the closure is paused. With `halt` a pause or an abort stops the story here."""
+    """{paused, seconds}: whether the closure still has to wait, and how long at most (None: not known).
+
+    `held` says why it waits: paused, revoked or window. While an approval is taken back its gate is looked after from
+    here; a veto or silence stops the story. With `halt` everything that may hold a closure stops it here.
+    """
+    closure = order["closureId"]
     if order.get("halt"):
-        await unhindered(parts, order)
-    row = await parts.ledger.closure(order["closureId"])
+        await undisputed(parts, order)
+    row = await parts.ledger.closure(closure)
     rails.check_fence(row, order["epoch"])
-    paused = row["control"] == Control.PAUSE
-    status = Status.PAUSED if paused else Status.RUNNING
-    if row["status"] != status:
-        await parts.ledger.change(order["closureId"], lambda row: row.update(status=status))
-    return {"paused": paused}
+    held, seconds = None, None
+    if row["control"] == Control.PAUSE:
+        held = Status.PAUSED
+    elif row["control"] == Control.RUN and order.get("held") == "revoked" and row["gate"]:
+        gate = await settle(parts, row, row["gate"]["name"], row["gate"]["serial"])
+        if gate["state"] == "open":
+            held, seconds = Status.WAITING_APPROVAL, seconds_left(row, gate, parts.clock.now())
+        elif gate["state"] != "approved":
+            raise Halt(gate["state"], f"gate {gate['gate']}")
+    elif row["control"] == Control.RUN and order.get("held") == "window":
+        seconds = closed_for(parts)
+        held = Status.WAITING if seconds else None
+    await show_status(parts, closure, held or phase_status(row["phase"], decided=True))
+    return {"paused": held is not None, "seconds": seconds}
 
 
 @activity
@@ -114,10 +117,11 @@ async def replan(parts: Parts, order: Order) -> Order:
 
 @activity
 async def end_closure(parts: Parts, order: Order) -> Order:
-    """Write the result and give the tenant's lease back."""
+    """Write the result, give the tenant's lease back, and tell people."""
     row = await parts.ledger.closure(order["closureId"])
     rails.check_fence({**row, "result": None}, order["epoch"])
     if row["result"] is None:
         await parts.ledger.audit(order["closureId"], Word.CLOSURE_ENDED, None, {"result": order["result"]})
     await parts.ledger.end(order["closureId"], order["result"])
+    await outbox.tell_ended(parts, await parts.ledger.closure(order["closureId"]))
     return {}

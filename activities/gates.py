@@ -1,62 +1,115 @@
-"""Gates: open one with its terms, and judge it from the decisions that lie in Records."""
+"""Gates: open one for the people there really are, and judge it from the decisions that lie in Records."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from activities.base import Order, activity
-from tenantclosure.names import Control, Phase, Status
-from tenantclosure.policy import rails
-from tenantclosure.policy.quorum import evaluate
+from activities.approval import seconds_left, settle, show_gate
+from activities.base import Order, activity, clear_blocker, note_blocker
+from tenantclosure.model.approval_policy import Limit
+from tenantclosure.model.people import Account
+from tenantclosure.names import Control, Family, Gate
+from tenantclosure.policy import rails, timing
+from tenantclosure.policy.approvers import exceeded, named, resolved, tightened, unreachable
+from tenantclosure.policy.quorum import key_of
+from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
+
+BLOCKER = "approvers"
 
 
 @activity
 async def open_gate(parts: Parts, order: Order) -> Order:
-    """Open the gate over the plan's digest and show it on the row with the instance that waits for it."""
+    """{state}: open (or what the gate came to already), aborted; or unreachable, with the seconds until another try.
+
+    Everybody is looked up when the gate opens: an account that is missing, disabled or of another tenant counts for
+    nobody, and a gate whose real people can't make the quorum is not opened.
+    """
     row = await parts.ledger.closure(order["closureId"])
     rails.check_fence(row, order["epoch"])
-    gate = await parts.ledger.open_gate(order["closureId"], order["gate"], order["serial"], row["digest"])
-    if gate["state"] == "open":
-        shown = {
-            "name": order["gate"],
-            "serial": order["serial"],
-            "digest": gate["digest"],
-            "answerBy": gate["answerBy"],
-            "executeBy": gate["executeBy"],
-            "instance": order["instance"],
-        }
-        await parts.ledger.change(
-            order["closureId"], lambda row: row.update(gate=shown, status=Status.WAITING_APPROVAL)
-        )
-    return {"state": gate["state"]}
+    if row["control"] == Control.ABORT:
+        return {"state": "aborted", "seconds": 0}
+    doc = await parts.ledger.gate(order["closureId"], order["gate"], order["serial"])
+    if doc is None:
+        row, doc = await _opened(parts, row, order["gate"])
+        if doc is None:
+            return {"state": "unreachable", "seconds": max(order["daySeconds"] * timing.HOUR, order["leastPoll"])}
+    if doc["state"] == "open":
+        await show_gate(parts, row, doc, order["instance"])
+        doc = await settle(parts, await parts.ledger.closure(order["closureId"]), order["gate"], order["serial"])
+    return {"state": doc["state"]}
 
 
 @activity
 async def judge_gate(parts: Parts, order: Order) -> Order:
-    """{state, seconds until the answer-by date}; what the gate came to is written before it is told."""
-    closure, ledger = order["closureId"], parts.ledger
-    row = await ledger.closure(closure)
+    """{state, seconds until something is due}; what the gate came to is written before it is told.
+
+    The gates before this one are judged as well: a veto there must not wait until this one is decided.
+    """
+    row = await parts.ledger.closure(order["closureId"])
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.ABORT:
         return {"state": "aborted", "seconds": 0}
-    gate = await ledger.gate(closure, order["gate"], order["serial"])
-    assert gate is not None, "a gate is judged after it was opened"
-    if gate["state"] != "open":
-        return await _shut(parts, order, gate["state"])
-    now = parts.clock.now()
-    judged = evaluate(gate, await ledger.decisions(closure), now)
-    if judged.state == "open":
-        status = Status.PAUSED if row["control"] == Control.PAUSE else Status.WAITING_APPROVAL
-        if row["status"] != status:
-            await ledger.change(closure, lambda row: row.update(status=status))
-        left = (datetime.fromisoformat(gate["answerBy"]) - now).total_seconds()
-        return {"state": "open", "seconds": max(left, 0.0) + 1.0}
-    await ledger.close_gate(closure, order["gate"], order["serial"], judged.state, list(judged.approvals))
-    return await _shut(parts, order, judged.state)
+    for gate in Gate:
+        if gate == order["gate"]:
+            break
+        if await parts.ledger.gate(order["closureId"], gate, order["serial"]) is not None:
+            before = await settle(parts, row, gate, order["serial"])
+            if before["state"] in ("vetoed", "expired"):
+                return {"state": before["state"], "seconds": 0}
+            row = await parts.ledger.closure(order["closureId"])
+    doc = await settle(parts, row, order["gate"], order["serial"])
+    seconds = seconds_left(row, doc, parts.clock.now()) if doc["state"] == "open" else 0
+    return {"state": doc["state"], "seconds": seconds}
 
 
-async def _shut(parts: Parts, order: Order, state: str) -> Order:
-    status = Status.PLANNING if order["phase"] == Phase.SURVEY else Status.RUNNING
-    await parts.ledger.change(order["closureId"], lambda row: row.update(gate=None, status=status))
-    return {"state": state, "seconds": 0}
+async def _opened(parts: Parts, row: JSON, gate: str) -> tuple[JSON, JSON | None]:
+    """The row with the gate's terms as they stand now, and the gate; None when its people can't be had."""
+    closure, home = row["closureId"], parts.settings.home_tenant_id
+    limits = await _limits(parts, row)
+    # What the request asked for is kept, so that a second plan is tightened from there and not from the first one.
+    first = row.get("asked", {}).get(gate, row["terms"][gate])
+    terms = tightened(first, parts.policy, limits)
+    groups, absent = resolved(terms, await _accounts(parts, terms), home)
+    excluded = sorted({key.lower() for key in (row["requester"]["key"], *row["operators"]) if key})
+    for group in groups.values():
+        group["deputies"] = [person for person in group["deputies"] if key_of(person) not in excluded]
+    why = unreachable(groups, terms["distinct"], excluded)
+    if why is not None:
+        remedy = "Give these people usable accounts in the hosting tenant, or abort and file a request with others."
+        await note_blocker(parts, closure, BLOCKER, why, remedy, [f"{one['upn']} {one['why']}" for one in absent])
+        return row, None
+    await clear_blocker(parts, closure, BLOCKER)
+
+    def edit(row: JSON) -> None:
+        row["asked"] = {**row.get("asked", {}), gate: first}
+        row["terms"][gate] = terms
+
+    if terms != row["terms"][gate]:
+        row = await parts.ledger.change(closure, edit)
+    asked = {
+        "gate": gate,
+        "serial": row["planSerial"],
+        "digest": row["digest"],
+        "answerByDays": terms["answerByDays"],
+        "executeByDays": terms["executeByDays"],
+        "groups": groups,
+        "distinct": terms["distinct"],
+        "excluded": excluded,
+        "absent": absent,
+        "limits": [sentence for limit in limits for sentence in limit.sentences],
+    }
+    return row, await parts.ledger.open_gate(closure, asked)
+
+
+async def _accounts(parts: Parts, terms: JSON) -> dict[str, Account | None] | None:
+    if parts.people is None:
+        return None
+    return {upn: await parts.people.find(upn) for upn in named(terms)}
+
+
+async def _limits(parts: Parts, row: JSON) -> list[Limit]:
+    """The policy's limits that this plan is above: its items, its share of all users, the closures live at once."""
+    survey = await parts.ledger.mark(row["closureId"], f"survey-{Family.USERS}", row["planSerial"])
+    planned, everyone = row["planned"], survey["count"] if survey else 0
+    share = planned[Family.USERS] / everyone if everyone else 0.0
+    live = len(await parts.ledger.live())
+    return exceeded(parts.policy, objects=sum(planned.values()), share=share, tenants=live)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from activities.approval import settle
 from activities.base import Halt, Order
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
+from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import Control, Gate, Phase, Rail, Status
-from tenantclosure.policy import rails
+from tenantclosure.policy import rails, window
 from tenantclosure.policy.planner import Spared
-from tenantclosure.policy.quorum import evaluate
-from tenantclosure.ports import Directory
+from tenantclosure.ports import JSON, Directory
 from tenantclosure.wiring import Parts
 
 AFTER_QUIET = frozenset(list(Phase)[list(Phase).index(Phase.QUIET) + 1 :])
@@ -23,12 +25,13 @@ AFTER_QUIET = frozenset(list(Phase)[list(Phase).index(Phase.QUIET) + 1 :])
 
 @dataclass(frozen=True, slots=True)
 class Clearance:
-    """What a cleared activity may rely on until its next wave."""
+    """What a cleared activity may rely on until its next wave; `approvals` are the gates it relies on, by name."""
 
     row: dict[str, Any]
     manifest: dict[str, Any]
     directory: Directory
     spared: Spared
+    approvals: dict[str, JSON]
 
     @property
     def keeper(self) -> str:
@@ -41,18 +44,35 @@ async def unhindered(parts: Parts, order: Order) -> dict[str, Any]:
     row = await parts.ledger.closure(order["closureId"])
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.PAUSE:
-        await _show(parts, row, Status.PAUSED)
+        await show_status(parts, row["closureId"], Status.PAUSED)
         raise Halt("paused")
     if row["control"] == Control.ABORT:
         raise Halt("aborted")
     if row["status"] == Status.PAUSED:
-        await _show(parts, row, Status.RUNNING)
+        await show_status(parts, row["closureId"], Status.RUNNING)
     return row
 
 
-async def _show(parts: Parts, row: dict[str, Any], status: str) -> None:
-    if row["status"] != status:
-        await parts.ledger.change(row["closureId"], lambda row: row.update(status=status))
+async def undisputed(parts: Parts, order: Order) -> dict[str, Any]:
+    """The row of an unhindered closure none of whose gates was opened again. For waits between phases."""
+    row = await unhindered(parts, order)
+    if row["gate"]:
+        await _approved(parts, row, row["gate"]["name"])
+    return row
+
+
+async def show_status(parts: Parts, closure: str, status: str) -> None:
+    """Put a status on the row unless it is there."""
+    if (await parts.ledger.closure(closure))["status"] != status:
+        await parts.ledger.change(closure, lambda row: row.update(status=status))
+
+
+def closed_for(parts: Parts) -> float | None:
+    """Seconds until the deletion window opens; None while it is open or when there is none."""
+    now = parts.clock.now()
+    if parts.policy.window is None or window.is_open(parts.policy.window, now):
+        return None
+    return (window.next_opening(parts.policy.window, now) - now).total_seconds()
 
 
 async def pinned(parts: Parts, row: dict[str, Any]) -> Directory:
@@ -66,41 +86,75 @@ async def pinned(parts: Parts, row: dict[str, Any]) -> Directory:
     return directory
 
 
-async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN) -> Clearance:
-    """Check every rail for a write under `gate` and say that its approval is in use. Raises RailBroken or Halt."""
+async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: bool = True) -> Clearance:
+    """Check every rail for work under `gate` and say that its approval is in use. Raises RailBroken or Halt.
+
+    What only reads (`writes` False) is not held back by the deletion window.
+    """
     row = await unhindered(parts, order)
     manifest = await read_manifest(parts, row)
-    rails.check_manifest(manifest, row, await parts.ledger.gate(row["closureId"], Gate.PLAN, row["planSerial"]))
+    approvals = {Gate.PLAN: await _approved(parts, row, Gate.PLAN)}
+    rails.check_manifest(manifest, row, approvals[Gate.PLAN])
     directory = await pinned(parts, row)
     keeper = await directory.find_user(manifest["keeper"]["id"])
     rails.check_keeper(keeper, await directory.global_administrators(), manifest["keeper"]["id"])
     own = await directory.own_service_principal()
     if own is not None and own.id != manifest["ownServicePrincipal"]:
         raise RailBroken(Rail.OWN_IDENTITY, "Our service principal is another one than in the plan.")
-    await _use_approval(parts, row, gate)
-    if row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET:
-        await _use_approval(parts, row, Gate.GO_ON)
+    after_quiet = row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET
+    for other in {gate, *([Gate.GO_ON] if after_quiet else [])} - {Gate.PLAN}:
+        approvals[Gate(other)] = await _approved(parts, row, other)
+    await _use(parts, row, approvals, writes=writes)
     kept = frozenset(entry["id"].lower() for entry in manifest["kept"])
-    return Clearance(row, manifest, directory, Spared(manifest["keeper"]["id"], manifest["ownServicePrincipal"], kept))
+    spared = Spared(manifest["keeper"]["id"], manifest["ownServicePrincipal"], kept)
+    return Clearance(row, manifest, directory, spared, {str(name): doc for name, doc in approvals.items()})
 
 
-async def _use_approval(parts: Parts, row: dict[str, Any], gate: str) -> None:
-    closure, serial = row["closureId"], row["planSerial"]
-    doc = await parts.ledger.gate(closure, gate, serial)
-    if doc is None or doc["state"] != "approved" or doc["digest"] != row["digest"]:
+async def still_cleared(parts: Parts, order: Order, clearance: Clearance) -> None:
+    """Between two batches: nobody paused, aborted or took over, the window is open, every approval stands. Raises Halt.
+
+    An approval is judged anew only when its gate's document has changed, so this costs one read of each gate.
+    """
+    row = await unhindered(parts, order)
+    await in_window(parts, row)
+    for gate, doc in clearance.approvals.items():
+        if await parts.ledger.gate(row["closureId"], gate, row["planSerial"]) != doc:
+            clearance.approvals[gate] = await _approved(parts, row, gate)
+
+
+async def in_window(parts: Parts, row: dict[str, Any]) -> None:
+    """Halt with the next opening while the tenant must not be written to."""
+    seconds = closed_for(parts)
+    if seconds is not None:
+        await show_status(parts, row["closureId"], Status.WAITING)
+        raise Halt("window", iso(parts.clock.now() + timedelta(seconds=seconds)))
+
+
+async def _approved(parts: Parts, row: dict[str, Any], gate: str) -> JSON:
+    """The gate's document, if the people's words still make an approval over the plan in force."""
+    doc = await settle(parts, row, gate, row["planSerial"])
+    if doc["state"] == "open":
+        raise Halt("revoked", f"gate {gate}")
+    if doc["state"] != "approved":
+        raise Halt(doc["state"], f"gate {gate}")
+    if gate != Gate.PLAN and doc["digest"] != row["digest"]:  # the plan's own gate is compared with the manifest
         raise RailBroken(Rail.APPROVAL, f"The gate {gate} has not been approved for this plan.")
-    terms = row["terms"][gate]
-    if doc["groups"] != terms["groups"] or doc["distinct"] != terms["distinct"]:
-        raise RailBroken(Rail.APPROVAL, f"The terms of the gate {gate} are not the closure's.")
-    if evaluate(doc, await parts.ledger.decisions(closure), parts.clock.now()).state != "approved":
-        raise RailBroken(Rail.APPROVAL, f"The decisions at the gate {gate} do not add up to an approval.")
-    if await parts.ledger.mark(closure, f"used-{gate}", serial) is not None:
-        return
-    try:
-        rails.check_used_in_time(doc, True, parts.clock.now())
-    except RailBroken as late:
-        raise Halt("expired", late.detail) from None
-    await parts.ledger.set_mark(closure, f"used-{gate}", serial, {})
+    return doc
+
+
+async def _use(parts: Parts, row: dict[str, Any], approvals: dict[Gate, JSON], *, writes: bool) -> None:
+    """Say that approvals are in use; one that was not used in time has run out, also while the window was missed."""
+    closure, serial, now = row["closureId"], row["planSerial"], parts.clock.now()
+    unused = [gate for gate in approvals if await parts.ledger.mark(closure, f"used-{gate}", serial) is None]
+    for gate in unused:
+        try:
+            rails.check_used_in_time(approvals[gate], True, now)
+        except RailBroken as late:
+            raise Halt("expired", late.detail) from None
+    if writes:
+        await in_window(parts, row)
+    for gate in unused:
+        await parts.ledger.set_mark(closure, f"used-{gate}", serial, {})
 
 
 async def read_manifest(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:

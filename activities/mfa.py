@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.base import Order, activity
-from activities.guard import cleared, planned_ids
+from activities.guard import cleared, planned_ids, still_cleared
 from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
@@ -29,6 +29,7 @@ async def turn_off_mfa(parts: Parts, order: Order) -> Order:
         unknown += sum(1 for state in states.values() if state == "unknown")
         on = [id_ for id_, state in states.items() if state in ("enabled", "enforced")]
         rails.check_spared(frozenset(on), clearance.keeper, None)
+        await still_cleared(parts, order, clearance)
         answers = await directory.turn_off_mfa(on) if on else []
         turned_off += sum(1 for answer in answers if answer.done)
     defaults = await directory.security_defaults()

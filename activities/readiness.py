@@ -14,7 +14,7 @@ from tenantclosure.wiring import Parts
 @activity
 async def check_readiness(parts: Parts, order: Order) -> Order:
     """{ready, checks}; what fails stands as blockers on the closure's row."""
-    clearance = await cleared(parts, order)
+    clearance = await cleared(parts, order, writes=False)
     closure, directory, tenant = order["closureId"], clearance.directory, clearance.row["tenantId"]
     organization = await directory.organization()
     users = [item.name for item in await _all(directory, Family.USERS) if item.id != clearance.keeper]

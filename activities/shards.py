@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from activities.base import Order, activity
-from activities.guard import Clearance, cleared, read_shard, unhindered
+from activities.guard import Clearance, cleared, read_shard, still_cleared
 from activities.journal import Journal
 from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble, Throttled
@@ -129,8 +129,8 @@ class _Work:
             self.again.update(id_ for id_ in chunk if states[id_] == "present")
 
     async def _guard(self, wave: list[str]) -> None:
-        """Pause, abort, a newer run and the spared ones are looked at before each wave."""
-        await unhindered(self.parts, self.order)
+        """Pause, abort, a newer run, the window, the approvals and the spared ones are looked at before each wave."""
+        await still_cleared(self.parts, self.order, self.clearance)
         rails.check_spared(frozenset(wave), self.clearance.keeper, self.clearance.spared.own_service_principal)
 
     async def _quota(self, count: int) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities.base import Order, activity
-from activities.guard import Clearance, cleared, read_shard
+from activities.guard import Clearance, cleared, in_window, read_shard
 from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer, Item
@@ -20,7 +20,7 @@ from tenantclosure.wiring import Parts
 @activity
 async def list_subscriptions(parts: Parts, order: Order) -> Order:
     """{items: [ids]} of the plan's subscriptions that these providers own and that are not deprovisioned yet."""
-    clearance = await cleared(parts, order)
+    clearance = await cleared(parts, order, writes=False)
     standings = await parts.ledger.subscriptions(order["closureId"])
     items = [
         item.id
@@ -33,7 +33,7 @@ async def list_subscriptions(parts: Parts, order: Order) -> Order:
 @activity
 async def advance_subscription(parts: Parts, order: Order) -> Order:
     """One round. Returns {done, stage, seconds}; done means the phase's goal is reached."""
-    clearance = await cleared(parts, order)
+    clearance = await cleared(parts, order, writes=False)
     ledger, closure, now = parts.ledger, order["closureId"], parts.clock.now()
     item = next((one for one in await _planned(parts, clearance) if one.id == order["item"]), None)
     if item is None:
@@ -46,6 +46,7 @@ async def advance_subscription(parts: Parts, order: Order) -> Order:
     standing["wasThere"] = standing.get("wasThere", False) or not gone
     step = next_step(provider, order["goal"], seen, standing, now, order["daySeconds"])
     if step.kind == "call":
+        await in_window(parts, clearance.row)
         standing = await _call(parts, clearance, item, step, standing)
         step = next_step(provider, order["goal"], seen, standing, now, order["daySeconds"])
     if step.kind == "task":

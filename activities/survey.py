@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from activities.base import Halt, Order, activity, clear_blocker
+from activities.difference import write_difference
 from activities.guard import pinned, unhindered
 from tenantclosure import names
 from tenantclosure.errors import ListingIncomplete
@@ -83,14 +84,21 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
     document = manifest(row, keeper, own, families, kept)
     found = digest(document)
     await parts.records.write_blob(names.manifest_path(row["closureId"], row["planSerial"]), canonical(document))
+    if row["planSerial"] > 1:
+        await write_difference(parts, row["closureId"], document)
     counts = {family: families[family]["count"] for family in REMOVED_FAMILIES}
-    initial = (await directory.organization()).initial_domain
+    organization = await directory.organization()
     await parts.ledger.audit(
         row["closureId"], Word.PLAN_FROZEN, None, {"serial": row["planSerial"], "digest": found, "counts": counts}
     )
-    await parts.ledger.change(
-        row["closureId"], lambda row: row.update(digest=found, planned=counts, initialDomain=initial)
-    )
+    told = {
+        "digest": found,
+        "planned": counts,
+        "initialDomain": organization.initial_domain,
+        "displayName": organization.display_name,
+        "tenantType": organization.tenant_type,
+    }
+    await parts.ledger.change(row["closureId"], lambda row: row.update(told))
     return {"digest": found}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from activities.base import Order, activity
-from activities.guard import unhindered
+from activities.guard import undisputed, unhindered
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import Family, TaskKind
 from tenantclosure.policy import timing
@@ -16,7 +17,7 @@ from tenantclosure.wiring import Parts
 @activity
 async def open_task(parts: Parts, order: Order) -> Order:
     """Open the task with its clicks; the instance that waits for it is named in it."""
-    row = await unhindered(parts, order)
+    row = await _free(parts, order)
     task = manual_task(
         order["kind"],
         order["target"],
@@ -33,7 +34,7 @@ async def open_task(parts: Parts, order: Order) -> Order:
 @activity
 async def probe_task(parts: Parts, order: Order) -> Order:
     """{proven, proof, seconds until the next look}."""
-    await unhindered(parts, order)
+    await _free(parts, order)
     if order["kind"] == TaskKind.DELETE_TENANT:
         proof = await _tenant_gone(parts, order)
         seconds = order["daySeconds"] * timing.MINUTE
@@ -45,6 +46,12 @@ async def probe_task(parts: Parts, order: Order) -> Order:
     with contextlib.suppress(RecordMissing):  # nobody was asked: an API had begun it
         await parts.ledger.prove_task(order["closureId"], f"{order['kind']}-{order['target']}".lower(), proof)
     return {"proven": True, "proof": proof, "seconds": 0}
+
+
+async def _free(parts: Parts, order: Order) -> dict[str, Any]:
+    """The row, when the closure is not held; after the hand-over no approval can be taken back any more."""
+    handed_over = order["kind"] == TaskKind.DELETE_TENANT
+    return await (unhindered(parts, order) if handed_over else undisputed(parts, order))
 
 
 async def _sync_off(parts: Parts, order: Order) -> str | None:

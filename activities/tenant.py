@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.base import Halt, Order, activity
-from activities.guard import cleared, unhindered
+from activities.guard import cleared, still_cleared, unhindered
 from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.names import Family, Gate, Word
@@ -32,6 +32,7 @@ async def hand_over(parts: Parts, order: Order) -> Order:
             if others:
                 raise Halt("drift", f"{len(others)} new in users: {', '.join(others[:10])}")
         own = clearance.spared.own_service_principal
+        await still_cleared(parts, order, clearance)  # the listing took its time; from here on nobody can say no
         await parts.ledger.set_mark(closure, names.HAND_OVER_BEGUN, serial, {"ownServicePrincipal": own})
         began = {"ownServicePrincipal": own}
     row = await unhindered(parts, order)

@@ -40,7 +40,7 @@ async def open_wave(parts: Parts, order: Order) -> Order:
 @activity
 async def confirm_wave(parts: Parts, order: Order) -> Order:
     """{confirmed}: a fresh, complete listing shows nothing that we removed; what stays on becomes a blocker by name."""
-    clearance = await cleared(parts, order)
+    clearance = await cleared(parts, order, writes=False)
     family, closure, serial = order["family"], order["closureId"], order["serial"]
     found = await _compare(parts, clearance, family)
     if found.added:

@@ -68,6 +68,8 @@ class LocalHost:
         from embedded.backend import Backend
         from embedded.invocation import Invoker, client_configuration
         from embedded.loading import load
+        from embedded.sessions import Sessions
+        from embedded.signin import SignIn
         from embedded.worker import Worker
 
         if azurite is not None:
@@ -85,7 +87,7 @@ class LocalHost:
         worker = Worker(app, backend, invoker)
         worker.start()
         self._undo.append(lambda: invoker.submit(worker.stop(STOP_GRACE_SECONDS)).result())
-        server = HttpServer(app, invoker, listener)
+        server = HttpServer(app, invoker, listener, SignIn(Sessions(self.state_dir)))
         self._undo.append(lambda: invoker.submit(server.stop()).result())
         invoker.submit(server.start()).result()
         self._start_pumps(app, invoker)

@@ -16,6 +16,7 @@ from embedded.errors import EmbeddedError
 from embedded.invocation import Invoker
 from embedded.loading import App
 from embedded.routes import RouteTable
+from embedded.signin import PREFIX, SignIn
 
 BODY_LIMIT = 100 * 1024 * 1024  # as in Functions
 LOOPBACK = "127.0.0.1"
@@ -85,16 +86,17 @@ def to_web_response(result: Any) -> web.Response:
 class HttpServer:
     """One server for one app; its functions run through the invoker, on the same event loop."""
 
-    def __init__(self, app: App, invoker: Invoker, listener: socket.socket) -> None:
+    def __init__(self, app: App, invoker: Invoker, listener: socket.socket, sign_in: SignIn) -> None:
         self._routes = RouteTable(app.of_kind("httpTrigger"), app.settings.route_prefix)
-        self._invoker, self._listener = invoker, listener
+        self._invoker, self._listener, self._sign_in = invoker, listener, sign_in
         self._port: int = listener.getsockname()[1]
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Answer requests on the listener."""
         application = web.Application(client_max_size=BODY_LIMIT)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        # Not `.*`: a path may hold a line break (%0A), and what stands at it is for the app to say.
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=3)
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener).start()
@@ -111,8 +113,10 @@ class HttpServer:
                 "The local host answers only requests made to itself: "
                 f"use http://{LOOPBACK}:{self._port} and no other origin.",
             )
+        if request.path.startswith(PREFIX) and (answer := await self._sign_in.answer(request)) is not None:
+            return answer
         try:
-            headers = identity.signed_in(request.headers.items())
+            headers = identity.signed_in(request.headers.items(), self._sign_in.principal(request))
         except identity.BadPrincipalError as error:
             return problem(HTTPStatus.BAD_REQUEST, f"X-Dev-Principal: {error}")
         match = self._routes.find(request.method, request.rel_url.raw_path)

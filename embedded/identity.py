@@ -1,4 +1,4 @@
-"""Who asks, on loopback: turns X-Dev-Principal into App Service's principal headers, and lets no other in.
+"""Who asks, on loopback: turns X-Dev-Principal or a sign-in into App Service's principal headers, and lets no other in.
 
 In Azure the platform strips and writes ``X-MS-CLIENT-PRINCIPAL*``; locally this file is the platform. Nothing else in
 the product knows ``X-Dev-Principal``, e.g. ``ann@fabrikam.com;roles=Operator,Approver;oid=GUID;tid=GUID``.
@@ -81,15 +81,19 @@ def principal_headers(text: str) -> dict[str, str]:
     }
 
 
-def signed_in(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The request's headers as the app may see them: forged ones gone, the developer signed in."""
+def signed_in(headers: Iterable[tuple[str, str]], session: str | None = None) -> dict[str, str]:
+    """The request's headers as the app may see them: forged ones gone, the developer signed in.
+
+    `session` is whom the sign-in page's cookie names; X-Dev-Principal wins over it. Anything else, a bearer token
+    above all, reaches the app as it came.
+    """
     given: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
         bag = given if lower.startswith(RESERVED) else kept
         bag[lower] = f"{bag[lower]}, {value}" if lower in bag else value
-    if (text := given.get(DEV_HEADER)) is not None:
+    if (text := given.get(DEV_HEADER, session)) is not None:
         kept |= principal_headers(text)
     return kept
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import Flow, Stop, all_of, call, pause, woken
+from orchestrators.flow import HELD, Flow, Stop, all_of, call, pause, woken
 from tenantclosure import names
 from tenantclosure.names import Activity, Family, Gate, Phase, Result, TaskKind
 from tenantclosure.policy import timing
@@ -50,7 +50,7 @@ def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
         except Stop as stop:
             if stop.reason == "fenced":
                 return {"closureId": order["closureId"], "result": None}
-            if stop.reason in ("paused", "drift"):
+            if stop.reason in (*HELD, "drift"):
                 met = stop
                 continue
             result = ENDS[stop.reason]
@@ -63,11 +63,11 @@ def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
 
 
 def _see_to(ctx: task.OrchestrationContext, run: Run, met: Stop) -> Flow:
-    """What has to happen before the story goes on: the end of a pause, or a new plan. It can be stopped as well."""
-    if met.reason == "paused":
-        yield from _until_unpaused(ctx, run)
-    else:
+    """What must happen before the story goes on: the end of what holds it, or a new plan. It can be stopped as well."""
+    if met.reason == "drift":
         yield from call(ctx, Activity.REPLAN, {**run, "detail": met.detail})
+    else:
+        yield from _until_free(ctx, {**run, "held": met.reason})
 
 
 def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
@@ -80,10 +80,12 @@ def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
     return Result.CLOSED
 
 
-def _until_unpaused(ctx: task.OrchestrationContext, run: Run) -> Flow:
+def _until_free(ctx: task.OrchestrationContext, run: Run) -> Flow:
     looks = 0
-    while (yield from call(ctx, Activity.CHECK_CONTROL, run))["paused"]:
-        yield from woken(ctx, run["daySeconds"] * min(timing.HOUR * 2**looks, 1.0))
+    while (look := (yield from call(ctx, Activity.CHECK_CONTROL, run)))["paused"]:
+        seconds = run["daySeconds"] * min(timing.HOUR * 2**looks, 1.0)
+        due = look.get("seconds")  # a reminder, an answer-by date, the opening of the window
+        yield from woken(ctx, max(seconds if due is None else min(seconds, due), run["leastPoll"]))
         looks = min(looks + 1, 5)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import Flow, Stop, call, woken
+from orchestrators.flow import HELD, Flow, Stop, call, woken
 from tenantclosure.names import Activity
 from tenantclosure.policy import timing
 
@@ -26,12 +26,12 @@ def end_subscription(ctx: task.OrchestrationContext, order: dict[str, Any]) -> F
                 return {"stage": step["stage"]}
             yield from woken(ctx, step["seconds"])
     except Stop as stop:
-        if stop.reason != "paused":
+        if stop.reason not in HELD:
             return {"stop": stop.reason, "detail": stop.detail}
-        # The parent waits for all its children, and another may run for months: wait a pause out here, not there.
-        yield from woken(ctx, order["daySeconds"] * timing.HOUR)
+        # The parent waits for all its children, and another may run for months: wait it out here, not there.
+        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
     except task.TaskFailedError:
         # Microsoft or storage is away for longer than every try: the same, for the same reason.
-        yield from woken(ctx, order["daySeconds"] * timing.HOUR)
+        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
     ctx.continue_as_new(order, save_events=True)
     return None

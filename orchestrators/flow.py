@@ -19,13 +19,16 @@ PATIENCE = (1, 2, 5, 10, 30, 60, 120, 300, 600, 900)
 """Seconds between tries of an activity that met trouble; the one retry layer (ADR 3). Then the run fails and
 `sweep` restarts it.
 """
+HELD = ("paused", "revoked", "window")
+"""Stops that pass: an operator's pause, an approval that was taken back, a closed deletion window. They are waited out.
+"""
 LONGEST_TIMER = 30 * 86400.0
 """Longest single wait in seconds; what is longer is waited for in rounds."""
 
 
 class Stop(Exception):  # not an error: a reason to leave the story, like StopIteration
-    """An activity says the story can't go on as it stands: `reason` is paused, aborted, drift, expired, rail
-    or failed.
+    """An activity says the story can't go on as it stands: `reason` is one of HELD, drift, aborted, vetoed, expired,
+    rail or failed.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -65,8 +65,7 @@ def _check_federated(world: World, assertion: str) -> None:
         raise BadAssertion(700024, "Client assertion is not within its valid time range.") from error
     except jwt.PyJWTError as error:
         raise BadAssertion(700027, f"Client assertion failed signature validation: {error}.") from error
-    issuer = f"{world.urls.login}/{world.home.id}/v2.0"
-    checks = ((700211, "issuer", "iss", issuer), (700213, "subject", "sub", world.identity.subject))
+    checks = ((700211, "issuer", "iss", world.issuer(world.home)), (700213, "subject", "sub", world.identity.subject))
     for code, word, claim, wanted in (*checks, (700212, "audience", "aud", FEDERATED_AUDIENCE)):
         if claims.get(claim) != wanted:
             text = f"No matching federated identity record found for presented assertion {word} '{claims.get(claim)}'."

@@ -1,23 +1,25 @@
-"""Draws the inbox: mails as text with links, Adaptive Cards as simple boxes, everything escaped."""
+"""Draws the inbox: mails with their links, Adaptive Cards as simple boxes; nothing of a message runs."""
 
 import re
 from collections.abc import Iterable
 from html import escape
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from simulator.mail_html import harmless, is_web
 
 if TYPE_CHECKING:
     from simulator.inbox import Message
 
 STYLE = """
 body{font:16px/1.45 system-ui,sans-serif;margin:0 auto;max-width:46rem;padding:1rem;background:#f4f4f6;color:#222}
-article{background:#fff;border:1px solid #ddd;border-radius:8px;margin:1rem 0;padding:1rem}
+article{background:#fff;border:1px solid #ddd;border-radius:8px;margin:1rem 0;padding:1rem;overflow-wrap:anywhere}
 h1{font-size:1.3rem}h2{font-size:1.1rem;margin:.2rem 0}.from{color:#666;font-size:.85rem}
 .text{white-space:pre-wrap;overflow-wrap:anywhere}.card{border-left:4px solid #5b5fc7;padding-left:.8rem}
 dt{font-weight:600;float:left;clear:left;width:9rem}dd{margin:0 0 .2rem 9.5rem;overflow-wrap:anywhere}
-a.action{display:inline-block;margin:.6rem .6rem 0 0;padding:.4rem .9rem;
+.mail th{text-align:left;overflow-wrap:normal}.mail a,.text a{display:inline-block;padding:.5rem 0}
+a.action{display:inline-block;margin:.6rem .6rem 0 0;padding:.7rem 1.1rem;
 background:#5b5fc7;color:#fff;border-radius:4px;text-decoration:none}
+@media(max-width:32rem){dt{float:none;width:auto}dd{margin:0 0 .4rem}}
 """
 _URL = re.compile(r"https?://[^\s<>\"']+")
 _MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((https?://[^)\s]+)\)")
@@ -29,50 +31,9 @@ def page(messages: Iterable["Message"]) -> str:
     empty = "<p>No messages yet.</p>"
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width'><title>Inbox</title>"
+        "<meta name=viewport content='width=device-width,initial-scale=1'><title>Inbox</title>"
         f"<style>{STYLE}</style><h1>Inbox (simulated)</h1>{articles or empty}</html>"
     )
-
-
-def plain_text(html: str) -> str:
-    """An HTML mail's words; a link keeps its address behind its text."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return re.sub(r"\n\s*\n+", "\n\n", "".join(reader.parts)).strip()
-
-
-class _Reader(HTMLParser):
-    """Collects text, line breaks at block ends and link targets; drops script and style."""
-
-    BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "table"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._href: str | None = None
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
-            self._silent += 1
-        elif tag == "a":
-            self._href = dict(attrs).get("href")
-        elif tag == "br":
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._silent = max(0, self._silent - 1)
-        elif tag == "a" and self._href:
-            self.parts.append(f" ({self._href})")
-            self._href = None
-        elif tag in self.BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.parts.append(data)
 
 
 def _article(message: "Message") -> str:
@@ -82,6 +43,8 @@ def _article(message: "Message") -> str:
     )
     if message.card is not None:
         drawn = f"<div class=card>{_blocks(message.card.get('body'))}{_actions(message.card.get('actions'))}</div>"
+    elif message.html is not None:
+        drawn = f"<div class=mail>{harmless(message.html)}</div>"
     else:
         drawn = f"<div class=text>{_with_links(message.text)}</div>"
     return f"<article id=m{message.id}>{head}{drawn}</article>"
@@ -114,6 +77,9 @@ def _blocks(blocks: Any) -> str:
         match block.get("type"):
             case "TextBlock":
                 drawn.append(f"<p>{_card_text(block.get('text', ''))}</p>")
+            case "RichTextBlock":
+                runs = block.get("inlines")
+                drawn.append(f"<p>{''.join(map(_run, runs if isinstance(runs, list) else []))}</p>")
             case "FactSet":
                 facts = [fact for fact in block.get("facts") or [] if isinstance(fact, dict)]
                 drawn.append(f"<dl>{''.join(map(_fact, facts))}</dl>")
@@ -128,6 +94,20 @@ def _blocks(blocks: Any) -> str:
     return "".join(drawn)
 
 
+def _run(run: Any) -> str:
+    """A piece of rich text: words, perhaps bold or monospaced, perhaps a link."""
+    if not isinstance(run, dict):
+        return escape(str(run))
+    words = escape(str(run.get("text", "")))
+    if str(run.get("weight", "")).lower() == "bolder":
+        words = f"<b>{words}</b>"
+    if str(run.get("fontType", "")).lower() == "monospace":
+        words = f"<code>{words}</code>"
+    action = run.get("selectAction")
+    url = str(action.get("url", "")) if isinstance(action, dict) and action.get("type") == "Action.OpenUrl" else ""
+    return f'<a href="{escape(url)}">{words}</a>' if is_web(url) else words
+
+
 def _fact(fact: dict[str, Any]) -> str:
     return f"<dt>{escape(str(fact.get('title', '')))}</dt><dd>{_card_text(fact.get('value', ''))}</dd>"
 
@@ -138,7 +118,7 @@ def _actions(actions: Any) -> str:
         if not isinstance(action, dict):
             continue
         title, url = escape(str(action.get("title", ""))), str(action.get("url", ""))
-        if action.get("type") == "Action.OpenUrl" and urlsplit(url).scheme in ("http", "https"):
+        if action.get("type") == "Action.OpenUrl" and is_web(url):
             drawn.append(f'<a class=action href="{escape(url)}">{title}</a>')
         else:
             drawn.append(f"<p class=from>[action {title} works only inside Teams]</p>")

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from simulator import people
 from simulator.faults import Rule
 from simulator.population import new_person
 from simulator.world import World
@@ -115,25 +116,6 @@ def _add_users(world: World, sent: Any) -> dict[str, Any]:
     return {"created": made}
 
 
-def issue_token(world: World, tenant_id: str, seconds: float, app_id: str | None = None, roles: Any = None) -> str:
-    """Issue a token as the sign-in would, even when the app is missing there by now."""
-    tenant = world.tenants.get(tenant_id.lower())
-    if tenant is None:
-        raise ValueError(f"no tenant {tenant_id} here")
-    wanted = (app_id or world.client_id).lower()
-    family = tenant.directory.service_principals
-    everywhere = [*family.live.values(), *family.bin.values()]
-    sp = tenant.directory.sp_by_app_id(wanted) or next((s for s in everywhere if s.appId == wanted), None)
-    if sp is None:
-        raise ValueError(f"app {wanted} was never in tenant {tenant_id}")
-    return world.tokens.app_token(world, tenant, sp, world.urls.http, seconds, roles)
-
-
-def _token(world: World, sent: Any) -> dict[str, Any]:
-    seconds = float(sent.get("expiresIn", world.settings.token_seconds))
-    return {"token": issue_token(world, sent["tenantId"], seconds, sent.get("appId"), sent.get("roles"))}
-
-
 def _settings(world: World, sent: Any) -> dict[str, Any]:
     unknown = set(sent) - {*SETTINGS, *CHOICES, "quota"}
     if unknown:
@@ -181,7 +163,9 @@ def register(app: web.Application, world: World) -> None:
     writes: dict[str, Action] = {
         "faults": _set_faults,
         "users": _add_users,
-        "token": _token,
+        "token": people.app_token,
+        "user-token": people.user_token,
+        "people": people.change,
         "settings": _settings,
         "consent": _consent,
     }

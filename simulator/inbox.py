@@ -1,4 +1,4 @@
-"""Catches every mail and Teams card that is sent, and shows them as a person would see them."""
+"""Catches every mail and Teams card that is sent, shows them as people see them, and refuses some on purpose."""
 
 import itertools
 import json
@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.cards import page, plain_text
+from simulator.cards import page
 from simulator.commerce.wire import stamp
 from simulator.graph.router import GraphCall, GraphReply
+from simulator.mail_html import plain_text
 from simulator.world import GraphError, World
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
@@ -29,7 +30,34 @@ class Message:
     text: str
     received: str
     html: str | None = None
-    card: dict[str, Any] | None = field(default=None)
+    card: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Refusal:
+    """How messages to one address are turned away, and how often still (None = always)."""
+
+    status: int
+    code: str
+    retry_after: str | None
+    times: int | None
+
+    @classmethod
+    def parse(cls, raw: dict[str, Any]) -> "Refusal":
+        """Read a refusal from JSON; ValueError in words for a person."""
+        if set(raw) - {"to", "status", "code", "retryAfter", "times"}:
+            raise ValueError("a refusal has the keys to, status, code, retryAfter, times")
+        status, wait, times = int(raw["status"]), raw.get("retryAfter"), raw.get("times")
+        if not 400 <= status <= 599:
+            raise ValueError("'status' is 400 to 599, or null to let messages through again")
+        code = str(raw.get("code", "ErrorInvalidRecipients" if status < 500 else "ServiceUnavailable"))
+        return cls(status, code, None if wait is None else str(wait), None if times is None else int(times))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with the refusal."""
+        return {} if self.retry_after is None else {"Retry-After": self.retry_after}
 
 
 class Inbox:
@@ -38,6 +66,7 @@ class Inbox:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._ids = itertools.count(1)
+        self._refusals: dict[str, Refusal] = {}
 
     def add(self, kind: str, to: list[str], sender: str, subject: str, text: str, at: datetime, **more: Any) -> Message:
         """Keep one message."""
@@ -51,6 +80,24 @@ class Inbox:
             return self.messages
         wanted = address.lower()
         return [message for message in self.messages if wanted in (a.lower() for a in message.to)]
+
+    def refuse(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """Turn away what goes to one address from now on; with a null status no longer."""
+        address = str(sent["to"]).lower()
+        if sent.get("status") is None:
+            self._refusals.pop(address, None)
+        else:
+            self._refusals[address] = Refusal.parse(sent)
+        return {"refused": sorted(self._refusals)}
+
+    def refusal(self, to: list[str]) -> Refusal | None:
+        """The refusal that one of these addresses meets; uses up one of its times."""
+        for address in map(str.lower, to):
+            found = self._refusals.get(address)
+            if found is not None and found.times != 0:
+                found.times = None if found.times is None else found.times - 1
+                return found
+        return None
 
 
 def register(app: web.Application, world: World) -> None:
@@ -69,14 +116,22 @@ def register(app: web.Application, world: World) -> None:
 
     async def as_html(request: web.Request) -> web.Response:
         shown = page(inbox.received_by(request.query.get("to")))
-        # Mails are shown as their text, links included; no script of a message may run here.
+        # Nothing of a message may run here, and whoever follows a link must not tell where from.
         policy = "default-src 'none'; style-src 'unsafe-inline'"
-        return web.Response(text=shown, content_type="text/html", headers={"Content-Security-Policy": policy})
+        headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
+        return web.Response(text=shown, content_type="text/html", headers=headers)
+
+    async def refuse(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(inbox.refuse(await request.json()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return web.json_response({"error": str(error) or type(error).__name__}, status=400)
 
     world.graph.add("POST", "/users/{id}/sendMail", send_mail, versions=("v1.0",), roles=("Mail.Send",))
     app.router.add_post("/_teams/workflows/{id}", webhook)
     app.router.add_get("/_sim/inbox", as_html)
     app.router.add_get("/_sim/inbox.json", as_json)
+    app.router.add_post("/_sim/inbox/refuse", refuse)
 
 
 def _send_mail(inbox: Inbox, call: GraphCall) -> GraphReply:
@@ -92,10 +147,17 @@ def _send_mail(inbox: Inbox, call: GraphCall) -> GraphReply:
         to = [str(entry["emailAddress"]["address"]) for name in fields for entry in message.get(name) or []]
         body = message.get("body") or {}
         content = str(body.get("content", ""))
+        headers = {str(h["name"]): str(h["value"]) for h in message.get("internetMessageHeaders") or []}
     except (AttributeError, KeyError, TypeError):
-        raise GraphError(400, "ErrorInvalidRequest", "A recipient or the body is malformed.") from None
+        raise GraphError(400, "ErrorInvalidRequest", "A recipient, a header or the body is malformed.") from None
     if not to:
         raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")
+    for name in headers:
+        if not name.lower().startswith("x-"):
+            text = f"The internet message header name '{name}' should start with 'x-' or 'X-'."
+            raise GraphError(400, "InvalidInternetMessageHeader", text)
+    if (refusal := inbox.refusal(to)) is not None:
+        raise GraphError(refusal.status, refusal.code, "The message was refused on purpose.", refusal.headers)
     is_html = str(body.get("contentType", "text")).lower() == "html"
     inbox.add(
         "mail",
@@ -105,6 +167,7 @@ def _send_mail(inbox: Inbox, call: GraphCall) -> GraphReply:
         plain_text(content) if is_html else content,
         call.world.clock.now(),
         html=content if is_html else None,
+        headers=headers,
     )
     return GraphReply(202)
 
@@ -123,14 +186,14 @@ async def _webhook(inbox: Inbox, world: World, request: web.Request) -> web.Resp
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return _workflow_error(400, "TriggerInputSchemaMismatch", "A message with an Adaptive Card is expected.")
     blocks = card.get("body")
-    texts = (
-        [b for b in blocks if isinstance(b, dict) and b.get("type") == "TextBlock"] if isinstance(blocks, list) else []
-    )
-    title = str(texts[0].get("text", "")) if texts else ""
+    texts = [b for b in blocks if isinstance(b, dict)] if isinstance(blocks, list) else []
+    title = next((str(b.get("text", "")) for b in texts if b.get("type") == "TextBlock"), "")
     to = [f"workflow:{request.match_info['id']}"]
+    if (refusal := inbox.refusal(to)) is not None:
+        return _workflow_error(refusal.status, refusal.code, "The message was refused on purpose.", refusal.headers)
     inbox.add("teams", to, "Workflows", title, json.dumps(card, ensure_ascii=False), world.clock.now(), card=card)
     return web.Response(status=202)
 
 
-def _workflow_error(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": message}}, status=status)
+def _workflow_error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=headers)

@@ -28,7 +28,7 @@ def register(app: web.Application, world: World) -> None:
         seconds = world.settings.token_seconds
         claims = {
             "aud": FEDERATED_AUDIENCE if resource.lower() == FEDERATED_AUDIENCE.lower() else resource,
-            "iss": f"{world.urls.login}/{world.home.id}/v2.0",
+            "iss": world.issuer(world.home),
             "sub": world.identity.subject,
             "oid": world.identity.subject,
             "tid": world.home.id,

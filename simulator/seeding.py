@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from datetime import timedelta
 
 from simulator.clock import Clock, iso
@@ -48,6 +49,8 @@ HOME_PERMISSIONS = frozenset(
     {"CrossTenantInformation.ReadBasic.All", "Mail.Send", "Organization.Read.All", "User.Read.All"}
 )
 PEOPLE = ("ann", "bob", "cyd", "dan", "olga")
+MAILBOX = "closure"
+"""The account whose mailbox the service sends from."""
 
 
 def build(options: Options) -> World:
@@ -96,7 +99,7 @@ def build(options: Options) -> World:
     own_app(world, target, PERMISSIONS)
     own_app(world, home, HOME_PERMISSIONS)
     own_app(world, partner, HOME_PERMISSIONS)
-    _fill_home(home, client_id)
+    world.flow_client_id = _fill_home(home, client_id)
     populate_users(world, target)
     populate_apps(world, target)
     populate_inventory(world, target)
@@ -120,13 +123,20 @@ def own_app(world: World, tenant: Tenant, permissions: frozenset[str]) -> None:
     tenant.directory.own_sp_id = sp.id
 
 
-def _fill_home(home: Tenant, client_id: str) -> None:
-    """Put the approvers and the app's registration into the hosting tenant."""
+def _fill_home(home: Tenant, client_id: str) -> str:
+    """Put approvers, the sender's mailbox and two registrations into the hosting tenant; return the flows' app id."""
     directory = home.directory
     created = iso(directory.created)
-    for name in PEOPLE:
+    for name in (*PEOPLE, MAILBOX):
         upn = f"{name}@fabrikam.com"
-        user = User(guid(home.rng), upn, name.capitalize(), mail=upn, mailNickname=name, createdDateTime=created)
+        # The same object id wherever the name is known, so that a person signs in as who the directory says they are.
+        key = str(uuid.uuid5(uuid.UUID(home.id), upn))
+        user = User(key, upn, name.capitalize(), mail=upn, mailNickname=name, createdDateTime=created)
         directory.load_user(user)
     app = Application(guid(home.rng), client_id, "Tenant Closure", "AzureADMultipleOrgs", "fabrikam.com", created)
     directory.applications.load(app)
+    flows = Application(guid(home.rng), guid(home.rng), "Approval flows", "AzureADMyOrg", "fabrikam.com", created)
+    directory.applications.load(flows)
+    principal = ServicePrincipal(guid(home.rng), flows.appId, flows.displayName, appOwnerOrganizationId=home.id)
+    directory.load_service_principal(principal)
+    return flows.appId

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from simulator import commerce, control, graph, inbox, managed_identity, portal, robot, seeding, signin, tls
+from simulator import commerce, control, graph, inbox, managed_identity, people, portal, robot, seeding, signin, tls
 from simulator.edge import make_middleware
 from simulator.world import Options, World
 
@@ -77,6 +77,8 @@ def _ready(world: World, certificates: tls.Certificates) -> dict[str, object]:
         "identityEndpoint": f"{world.urls.http}/msi/token",
         "identityHeader": world.identity.header,
         "identityClientId": world.identity.client_id,
-        "token": control.issue_token(world, world.target.id, READY_TOKEN_SECONDS),
-        "partnerToken": control.issue_token(world, world.partner.id, READY_TOKEN_SECONDS),
+        "flowClientId": world.flow_client_id,
+        "token": people.issue_token(world, world.target.id, READY_TOKEN_SECONDS),
+        "homeToken": people.issue_token(world, world.home.id, READY_TOKEN_SECONDS),
+        "partnerToken": people.issue_token(world, world.partner.id, READY_TOKEN_SECONDS),
     }

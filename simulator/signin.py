@@ -69,7 +69,7 @@ def _configuration(world: World, request: web.Request) -> dict[str, Any]:
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": f"{world.urls.login}/{tenant.id}/v2.0",
+        "issuer": world.issuer(tenant),
         "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         "tenant_region_scope": "EU",

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from simulator.world import GraphError
 
 if TYPE_CHECKING:
-    from simulator.entities import ServicePrincipal
+    from simulator.entities import ServicePrincipal, User
     from simulator.world import Tenant, World
 
 KEY_ID = "simulator-key-1"
@@ -82,6 +82,26 @@ class TokenOffice:
             "sub": sp.id,
             "roles": sorted(sp.permissions if roles is None else roles),
             "ver": "1.0",
+        }
+        return self.sign(claims, seconds)
+
+    def user_token(
+        self, world: World, tenant: Tenant, user: User, audience: str, seconds: float, roles: Any, app_id: str
+    ) -> str:
+        """Issue a v2.0 access token for a person who signed in to an app, with the app roles they have there."""
+        claims = {
+            "aud": audience,
+            "iss": world.issuer(tenant),
+            "tid": tenant.id,
+            "azp": app_id,
+            "azpacr": "1",
+            "name": user.displayName,
+            "oid": user.id,
+            "preferred_username": user.userPrincipalName,
+            "roles": sorted(roles),
+            "scp": "user_impersonation",
+            "sub": user.id,
+            "ver": "2.0",
         }
         return self.sign(claims, seconds)
 

@@ -129,11 +129,17 @@ class World:
     score: Score = field(default_factory=Score)
     faults: Faults = field(default_factory=Faults)
     urls: Urls = field(default_factory=Urls)
+    flow_client_id: str = ""
+    """App id of the hosting tenant's Power Automate flows."""
     inbox: Any = None
     batch_order: random.Random = field(default_factory=random.Random)
     """Its own generator, so that the order of batch answers depends on the seed and on nothing else."""
     info: dict[str, Any] = field(default_factory=dict)
     """The ready line's object, once the ports are bound."""
+
+    def issuer(self, tenant: Tenant) -> str:
+        """Return the issuer that a tenant's OpenID configuration names and its v2.0 tokens bear: our TLS address."""
+        return f"{self.urls.login}/{tenant.id}/v2.0"
 
     def caller_for(self, request: web.BaseRequest) -> Caller:
         """Return who calls: tenant, app, roles. Raises GraphError 401 when the token is no good."""

@@ -6,6 +6,8 @@ ClosureError
  ├── RequestRefused       a request breaks a rule; carries the field and the remedy (HTTP 4xx, exit code 2)
  ├── RailBroken           a safety rail stopped a write; never retried
  ├── ListingIncomplete    a listing did not reach its end; never treated as empty
+ ├── TokenRefused         a caller's access token is no good; carries a fixed word (HTTP 401)
+ ├── Undeliverable        a message that no further try will bring to its addressee
  ├── RecordConflict       somebody else wrote first (ETag or append position); read again
  ├── RecordMissing        a record that must be there is not
  └── ServiceTrouble       Microsoft or storage did not answer usefully; a later try may
@@ -61,6 +63,18 @@ class ListingIncomplete(ClosureError):
     def __init__(self, family: str, seen: int, detail: str) -> None:
         super().__init__(f"{family}: the listing broke off after {seen} items: {detail}")
         self.family, self.seen, self.detail = family, seen, detail
+
+
+class TokenRefused(ClosureError):
+    """A caller's access token is no good. `reason`: malformed, signature, expired, audience, issuer, tenant."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the access token was refused: {reason}")
+        self.reason = reason
+
+
+class Undeliverable(ClosureError):
+    """A message was refused for good; the text says why, without the message."""
 
 
 class RecordConflict(ClosureError):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenantclosure.errors import ListingIncomplete, RailBroken, RequestRefused, ServiceTrouble
-from tenantclosure.model.people import Person
+from tenantclosure.model.people import Account, Person
 from tenantclosure.model.request import ClosureRequest, parse_request
 from tenantclosure.names import Rail
 from tenantclosure.policy import rails
-from tenantclosure.policy.approvers import GATES, check_separation, gate_terms
-from tenantclosure.ports import Directory
+from tenantclosure.policy.approvers import (
+    GATES,
+    check_separation,
+    gate_terms,
+    resolved,
+    self_approval,
+    unreachable,
+    why_absent,
+)
+from tenantclosure.policy.quorum import key_of
+from tenantclosure.ports import Directory, People
 from tenantclosure.wiring import Parts
 
 _FIELDS = {
@@ -19,13 +30,16 @@ _FIELDS = {
     Rail.TENANT_PIN: ("domain", "Give the id and a verified domain of one and the same tenant.", 400),
     Rail.KEEPER: ("keeper", "Name an enabled, cloud-only member who is an active Global Administrator.", 400),
 }
+_LOOKUPS = 8
+"""People looked up at the same time."""
 
 
 async def admit(document: object, requester: Person | None, parts: Parts) -> dict[str, Any]:
     """Validate a request, check it against policy and tenant, and open its closure. Returns the closure's row.
 
     `requester` None means the request came over the queue: then its `requestedBy` is a claim and one approver more is
-    needed. Only reads the tenant. Raises RequestRefused, ServiceTrouble, and RecordConflict never.
+    needed. Where the hosting tenant's directory can be asked, everybody named must have an account there. Only reads
+    the tenant. Raises RequestRefused, ServiceTrouble, and RecordConflict never.
     """
     request = parse_request(document)
     claimed = requester is None
@@ -62,9 +76,65 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
         if requester is not None
         else {"tenantId": "", "objectId": "", "upn": upn, "name": "", "key": None}
     )
+    if parts.people is not None:
+        asked = {one for group in request.approvers for one in group.people}
+        accounts = await _accounts(parts.people, {*asked, upn} if claimed else asked)
+        claimant = accounts[upn] if claimed else None
+        if claimant is not None:  # a claim still, but the person it names must not approve what they ask for
+            found = Person(claimant.tenant_id, claimant.object_id, upn, claimant.name)
+            who = {**found.to_dict(), "key": found.key}
+        _check_people(request, terms, accounts, parts.settings.home_tenant_id, who["key"])
     return await parts.ledger.open_closure(
         request.to_dict(), who, claimed=claimed, terms=terms, day_seconds=parts.settings.day_seconds
     )
+
+
+async def _accounts(people: People, upns: Iterable[str]) -> dict[str, Account | None]:
+    """What the hosting tenant's directory knows of each address, asked once each, a few at a time."""
+    free = asyncio.Semaphore(_LOOKUPS)
+
+    async def find(upn: str) -> Account | None:
+        async with free:
+            return await people.find(upn)
+
+    names = sorted(upns)
+    return dict(zip(names, await asyncio.gather(*map(find, names)), strict=True))
+
+
+def _check_people(
+    request: ClosureRequest,
+    terms: Mapping[str, Any],
+    accounts: Mapping[str, Account | None],
+    home: str,
+    requester: str | None,
+) -> None:
+    """Everybody named has an account that can decide, nobody is the requester, and as persons they are enough.
+
+    Deputies are not looked at: they are asked long after, if ever, and then looked up again. Raises RequestRefused.
+    """
+    for index, group in enumerate(request.approvers):
+        for upn in group.people:
+            account = accounts[upn]
+            why = why_absent(account, home)
+            if account is None or why:
+                raise RequestRefused(
+                    f"approvers.{index}.people",
+                    f"{upn} {why}.",
+                    "Name people with an enabled account in the tenant that hosts this service.",
+                    kind="approver-unknown",
+                )
+            if key_of(account.to_dict()) == requester:
+                raise self_approval(index, upn)
+    for gate, asked in terms.items():
+        groups, _ = resolved(asked, accounts, home)
+        too_few = unreachable(groups, asked["distinct"], [requester])
+        if too_few is not None:
+            raise RequestRefused(
+                "approvers",
+                f"At the gate {gate} the people named are too few: {too_few}",
+                "Two addresses of one person count once; name more people.",
+                kind="quorum-unreachable",
+            )
 
 
 def _refusal(broken: RailBroken) -> RequestRefused:

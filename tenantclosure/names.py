@@ -106,6 +106,19 @@ class Decision(StrEnum):
     REVOKE = "revoke"
 
 
+class Notice(StrEnum):
+    """Kinds of messages to people."""
+
+    ASK = "ask"
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    """Asks a deputy, because others have not answered or could not be reached."""
+    DECIDED = "decided"
+    UNDELIVERED = "undelivered"
+    """Tells the requester whom a message did not reach."""
+    ENDED = "ended"
+
+
 class Rail(StrEnum):
     """Separate safety checks; each has a test that tries to get past it."""
 
@@ -151,6 +164,13 @@ class Word(StrEnum):
     GATE_OPENED = "gate:opened"
     GATE_DECIDED = "gate:decided"
     GATE_CLOSED = "gate:closed"
+    GATE_REOPENED = "gate:reopened"
+    GATE_REMINDED = "gate:reminded"
+    GATE_ESCALATED = "gate:escalated"
+    DECISION_REFUSED = "decision:refused"
+    NOTICE_SENT = "notice:sent"
+    NOTICE_REACHED = "notice:reached"
+    NOTICE_FAILED = "notice:failed"
     PHASE_STARTED = "phase:started"
     PHASE_ENDED = "phase:ended"
     SHARD_DONE = "shard:done"
@@ -213,6 +233,8 @@ HAND_OVER_BEGUN = "hand-over-begun"
 # Queues ---------------------------------------------------------------------------------------------------------------
 REQUEST_QUEUE = "closure-requests"
 POISON_QUEUE = "closure-requests-poison"
+NOTICE_QUEUE = "closure-notices"
+NOTICE_POISON_QUEUE = "closure-notices-poison"
 
 # Storage --------------------------------------------------------------------------------------------------------------
 CONTAINER = "closures"
@@ -252,6 +274,11 @@ def listing_path(closure: str, serial: int, family: str) -> str:
 def evidence_path(closure: str, serial: int, family: str, operation: str, shard: int) -> str:
     """Append blob with the outcomes of one shard (NDJSON)."""
     return f"{closure}/evidence-{serial}/{family}-{operation}/{shard:05d}.ndjson"
+
+
+def difference_path(closure: str, serial: int) -> str:
+    """Blob with what a plan holds other than the plan before it."""
+    return f"{closure}/plan-{serial}/difference.json"
 
 
 def audit_path(closure: str) -> str:

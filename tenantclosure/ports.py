@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from tenantclosure.model.inventory import Answer, Item, Organization, TokenIdentity
+from tenantclosure.model.mail import Mail
+from tenantclosure.model.people import Account
 
 JSON = dict[str, Any]
 
@@ -172,6 +174,45 @@ class Outside(Protocol):
 
     async def sighting(self) -> str:
         """`alive`, `gone` or `unknown` from the OpenID configuration, uncached (tenant-facts B)."""
+        ...
+
+
+@runtime_checkable
+class People(Protocol):
+    """The hosting tenant's directory: who the approvers are."""
+
+    async def find(self, upn: str) -> Account | None:
+        """The account of this user principal name; None when there is none. Raises ServiceTrouble."""
+        ...
+
+
+@runtime_checkable
+class Mailer(Protocol):
+    """Sends mail from the hosting tenant."""
+
+    async def send(self, mail: Mail) -> None:
+        """Hand one message over. Raises Undeliverable when another try can't help, otherwise ServiceTrouble."""
+        ...
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """A Teams channel, behind the webhook of a Workflow."""
+
+    async def post(self, card: JSON) -> None:
+        """Post one Adaptive Card. Raises Undeliverable when another try can't help, otherwise ServiceTrouble."""
+        ...
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """Reads the access tokens that callers bring."""
+
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """Claims of a token whose signature, issuer, audience, tenant (the hosting one) and dates hold.
+
+        Raises TokenRefused (its `reason` is a fixed word), or ServiceTrouble when the signing keys can't be read.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tenantclosure.errors import SettingsError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ATOM, _LABEL = r"[\w!#$%&'*+/=?^`{|}~-]+", r"[a-zA-Z0-9-]+"
+MAILBOX = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.ASCII)
+"""One plain mail address, no name and no quotes."""
 
 CLOUDS: dict[str, dict[str, str]] = {
     "global": {
@@ -75,6 +79,7 @@ class Settings(BaseSettings):
     credential: Literal["federated", "certificate", "static"] = Field("federated", alias="CLOSURE_CREDENTIAL")
     static_token: str = Field("", alias="CLOSURE_STATIC_TOKEN", repr=False)
     partner_static_token: str = Field("", alias="CLOSURE_PARTNER_STATIC_TOKEN", repr=False)
+    home_static_token: str = Field("", alias="CLOSURE_HOME_STATIC_TOKEN", repr=False)
     certificate_file: Path | None = Field(None, alias="CLOSURE_CERTIFICATE_FILE")
     ca_file: Path | None = Field(None, alias="CLOSURE_CA_FILE")
     client_id: str = Field("", alias="CLOSURE_CLIENT_ID")
@@ -91,9 +96,17 @@ class Settings(BaseSettings):
     write_limit: str = Field("20/3000", alias="CLOSURE_WRITE_LIMIT")
     lanes: int = Field(4, alias="CLOSURE_LANES", ge=1, le=32)
     shard_size: int = Field(500, alias="CLOSURE_SHARD_SIZE", ge=20, le=5000)
+    base_url: str = Field("", alias="CLOSURE_BASE_URL")
+    hostname: str = Field("", alias="WEBSITE_HOSTNAME")
+    mail_from: str = Field("", alias="CLOSURE_MAIL_FROM")
+    smtp: str = Field("", alias="CLOSURE_SMTP")
+    smtp_user: str = Field("", alias="CLOSURE_SMTP_USER")
+    smtp_password: str = Field("", alias="CLOSURE_SMTP_PASSWORD", repr=False)
+    teams_webhook: str = Field("", alias="CLOSURE_TEAMS_WEBHOOK", repr=False)
+    callback_apps: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_CALLBACK_APPS")
     authentication_on: bool = Field(False, alias="WEBSITE_AUTH_ENABLED")
 
-    @field_validator("allowed_tenants", mode="before")
+    @field_validator("allowed_tenants", "callback_apps", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return frozenset(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
@@ -131,10 +144,33 @@ class Settings(BaseSettings):
             raise ValueError("CLOSURE_CLIENT_ID is missing: set the application id of the app registration.")
         if self.credential == "certificate" and self.certificate_file is None:
             raise ValueError("CLOSURE_CERTIFICATE_FILE is missing although CLOSURE_CREDENTIAL is certificate.")
+        if self.base_url and not self._web(self.base_url):
+            raise ValueError("CLOSURE_BASE_URL must be an https address, as people reach it.")
+        if self.teams_webhook and not self._web(self.teams_webhook):
+            raise ValueError("CLOSURE_TEAMS_WEBHOOK must be the https address of a Teams workflow.")
+        if self.smtp and not self.mail_from:
+            raise ValueError("CLOSURE_MAIL_FROM is missing although CLOSURE_SMTP is set: name the sender's address.")
+        if self.mail_from and not MAILBOX.fullmatch(self.mail_from):
+            raise ValueError("CLOSURE_MAIL_FROM must be one plain address, for example closure@example.com.")
+        host, _, port = self.smtp.rpartition(":")
+        if self.smtp and not (host and port.isdigit()):
+            raise ValueError("CLOSURE_SMTP must read host:port, for example smtp.example.com:587.")
         rate, _, burst = self.write_limit.partition("/")
         if not (rate.isdigit() and burst.isdigit() and int(rate) > 0 and int(burst) > 0):
             raise ValueError("CLOSURE_WRITE_LIMIT must read rate/burst, for example 20/3000.")
         return self
+
+    def _web(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or (self.cloud == "custom" and parts.hostname in LOOPBACK)
+
+    @property
+    def address(self) -> str:
+        """Where people reach the pages, without trailing slash; empty when nobody said (then no links are sent)."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
+        local = self.hostname.partition(":")[0] in LOOPBACK
+        return f"{'http' if local else 'https'}://{self.hostname}" if self.hostname else ""
 
     @property
     def rehearsal(self) -> bool:

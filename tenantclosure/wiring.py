@@ -6,12 +6,27 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tenantclosure.errors import SettingsError
 from tenantclosure.ledger import Ledger
 from tenantclosure.model.approval_policy import ApprovalPolicy, parse_policy
-from tenantclosure.ports import Billing, Clock, Directory, Outside, Partner, Records
+from tenantclosure.ports import (
+    Billing,
+    Channel,
+    Clock,
+    Directory,
+    Mailer,
+    Outside,
+    Partner,
+    People,
+    Records,
+    Tokens,
+)
 from tenantclosure.settings import Settings, load
+
+if TYPE_CHECKING:
+    from tenantclosure.gateways.identity import Credentials
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,11 @@ class Parts:
     make_billing: Callable[[str], Billing]
     make_partner: Callable[[str], Partner | None]
     make_outside: Callable[[str], Outside]
+    people: People | None = None
+    """None only in a rehearsal with static tokens and none for the hosting tenant: then names are taken as they are."""
+    mailer: Mailer | None = None
+    channel: Channel | None = None
+    tokens: Tokens | None = None
     _made: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def directory(self, tenant: str) -> Directory:
@@ -131,7 +151,46 @@ def build(settings: Settings) -> Parts:
         make_billing=billing,
         make_partner=partner,
         make_outside=outside,
+        people=_people(settings, credentials),
+        mailer=_mailer(settings, credentials),
+        channel=_channel(settings),
+        tokens=_tokens(settings),
     )
+
+
+def _reaches_home(settings: Settings) -> bool:
+    """Whether we can sign in to the hosting tenant."""
+    return bool(settings.home_tenant_id) and (settings.credential != "static" or bool(settings.home_static_token))
+
+
+def _people(settings: Settings, credentials: Credentials) -> People | None:
+    from tenantclosure.gateways.people import HomeDirectory
+
+    return HomeDirectory(settings, credentials) if _reaches_home(settings) else None
+
+
+def _mailer(settings: Settings, credentials: Credentials) -> Mailer | None:
+    if settings.smtp:
+        from tenantclosure.gateways.mail_smtp import SmtpMailer
+
+        return SmtpMailer(settings)
+    if settings.mail_from and _reaches_home(settings):
+        from tenantclosure.gateways.mail_graph import GraphMailer
+
+        return GraphMailer(settings, credentials)
+    return None
+
+
+def _channel(settings: Settings) -> Channel | None:
+    from tenantclosure.gateways.teams import TeamsChannel
+
+    return TeamsChannel(settings) if settings.teams_webhook else None
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    from tenantclosure.gateways.tokens import EntraTokens
+
+    return EntraTokens(settings) if settings.home_tenant_id and settings.client_id else None
 
 
 async def close() -> None:

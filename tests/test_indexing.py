@@ -53,7 +53,7 @@ def triggers() -> dict[str, dict[str, Any]]:
 
 def test_the_real_worker_loads_every_function(triggers: dict[str, dict[str, Any]]) -> None:
     """Nothing is refused, and every function of ours is there exactly once."""
-    count = len(orchestrators.ORCHESTRATORS) + len(activities.ACTIVITIES) + len(ROUTES) + 2
+    count = len(orchestrators.ORCHESTRATORS) + len(activities.ACTIVITIES) + len(ROUTES) + 3
 
     assert count == len(triggers)
 
@@ -82,15 +82,13 @@ def test_every_route_is_bound_as_the_table_says(triggers: dict[str, dict[str, An
         assert "ANONYMOUS" == str(trigger["authLevel"]).upper()
 
 
-def test_queue_and_timer_are_bound_to_our_storage_and_every_minute(triggers: dict[str, dict[str, Any]]) -> None:
-    """Requests come from the records' account; the sweep runs each minute."""
-    queue, timer = triggers["take_request"], triggers["sweep"]
+def test_queues_and_timer_are_bound_to_our_storage_and_every_minute(triggers: dict[str, dict[str, Any]]) -> None:
+    """Requests and notices come from the records' account; the sweep comes round each minute."""
+    queues = {"take_request": names.REQUEST_QUEUE, "send_notice": names.NOTICE_QUEUE}
 
-    assert ("queueTrigger", names.REQUEST_QUEUE, "CLOSURE_STORAGE") == (
-        queue["type"],
-        queue["queueName"],
-        queue["connection"],
-    )
+    bound = {name: tuple(triggers[name][key] for key in ("type", "queueName", "connection")) for name in queues}
+    assert {name: ("queueTrigger", queue, "CLOSURE_STORAGE") for name, queue in queues.items()} == bound
+    timer = triggers["sweep"]
     assert ("timerTrigger", "0 * * * * *") == (timer["type"], timer["schedule"])
 
 

@@ -55,13 +55,18 @@ async def show_closure(call: Call) -> func.HttpResponse:
 
 async def row_of(call: Call) -> JSON:
     """The row of the closure in the path. Raises RequestRefused (404)."""
+    return await closure_row(call.parts, call.closure_id)
+
+
+async def closure_row(parts: Any, closure: str) -> JSON:
+    """A closure's row. Raises RequestRefused (404)."""
     try:
-        row: JSON = await call.parts.ledger.closure(call.closure_id)
+        row: JSON = await parts.ledger.closure(closure)
     except RecordMissing:
         raise refuse(
             404,
             "unknown-closure",
-            f"There is no closure {call.closure_id[:80]}.",
+            f"There is no closure {closure[:80]}.",
             "Look its id up in GET /api/closures.",
             field="closureId",
         ) from None

@@ -1,9 +1,13 @@
-"""What an operator can do to a live closure: pause, unpause, resume, abort, report a task done."""
+"""What an operator can do to a live closure: pause, unpause, resume, abort, report a task done.
+
+Whoever does any of it is an operator of this closure from then on, and decides at none of its later gates.
+"""
 
 from __future__ import annotations
 
 import azure.functions as func
 
+from tenantclosure.model.people import Person
 from tenantclosure.names import Control, Status, Word
 from tenantclosure.ports import JSON
 from web.answers import json_answer
@@ -35,8 +39,8 @@ async def abort(call: Call) -> func.HttpResponse:
 async def resume(call: Call) -> func.HttpResponse:
     """Start the closure afresh from Records, for one that hangs; done phases are not repeated."""
     comment = _comment(call)
-    row = await row_of(call)
-    _must_live(row)
+    await row_of(call)
+    row = await call.parts.ledger.change(call.closure_id, lambda fresh: _steered(fresh, call.who))
     try:
         row = await restart(call.client, call.parts.ledger, row, call.who.to_dict(), comment)
     except AlreadyHandled:
@@ -62,6 +66,7 @@ async def report_done(call: Call) -> func.HttpResponse:
     _must_live(row)
     if task["state"] != "open":
         raise refuse(409, "task-proven", "This task is proven done already.", "Nothing is left to do here.")
+    row = await call.parts.ledger.change(call.closure_id, lambda fresh: _steered(fresh, call.who))
     task = await call.parts.ledger.report_task(row["closureId"], task_id, call.who, comment)
     await wake(call.client, *waiters(row, task), row["instanceId"])
     return json_answer({"task": task}, 202)
@@ -77,6 +82,7 @@ async def _steer(call: Call, word: Word, allowed: set[Control], wanted: Control)
             now = Control(fresh["control"])
             raise refuse(409, "wrong-state", _STANDS[now], _WAYS[now], control=now)
         fresh["control"] = wanted
+        _steered(fresh, call.who)
 
     row = await call.parts.ledger.change(call.closure_id, edit)
     await call.parts.ledger.audit(call.closure_id, word, call.who.to_dict(), {"comment": comment})
@@ -98,6 +104,14 @@ _WAYS = {
 
 def _comment(call: Call) -> str:
     return text(fields(json_body(call.req), COMMENT_ONLY), "comment", needed=False)
+
+
+def _steered(row: JSON, person: Person) -> None:
+    """Note an operator of this closure. Raises RequestRefused when it has ended."""
+    _must_live(row)
+    operators = row.setdefault("operators", [])
+    if person.key not in operators:
+        operators.append(person.key)
 
 
 def _must_live(row: JSON) -> None:

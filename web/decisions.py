@@ -1,131 +1,183 @@
-"""A person's word at a gate: checked, written to Records, and only then announced.
+"""A person's word at a gate: checked, written to Records, and only then announced. Every door ends here.
 
-The order matters: who is not allowed to decide learns nothing of the state of others; what was decided is on record
-before anything wakes, so a crash in between costs a minute (the sweep), never a decision.
+The order matters: who is not allowed to decide learns nothing of the state of others; everything is checked before
+anything is written; what was decided is on record before anything wakes, so a crash in between costs a minute (the
+sweep), never a decision.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
 
 from tenantclosure.model.people import Person
-from tenantclosure.names import Decision, Gate
-from tenantclosure.policy.quorum import evaluate, groups_of
+from tenantclosure.model.request import MAX_BYTES
+from tenantclosure.names import Decision, Status
+from tenantclosure.policy.approvers import still_allowed
+from tenantclosure.policy.quorum import GateState, evaluate
 from tenantclosure.ports import JSON
+from tenantclosure.wiring import Parts
 from web.answers import json_answer
 from web.body import fields, json_body, text
+from web.checks import (
+    check_account,
+    check_person,
+    check_plan,
+    check_state,
+    check_teams,
+    check_words,
+    gate_name,
+    gate_of,
+)
 from web.closures import row_of
 from web.problems import refuse
 from web.route import Call
-from web.waking import waiters, wake
+from web.waking import waiters, wake, wake_closure
 
-KEYS = frozenset({"decision", "digest", "comment", "domain"})
+KEYS = frozenset({"decision", "digest", "comment", "domain", "serial"})
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MOST_SERIAL = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a body or form says; `serial` is None when it names none."""
+
+    word: str
+    digest: str
+    comment: str
+    domain: str
+    serial: int | None
 
 
 async def decide(call: Call) -> func.HttpResponse:
-    """Approve, veto or revoke at an open gate, over the digest the person saw."""
+    """Approve, veto or revoke over the digest the person saw."""
     row = await row_of(call)
-    name = call.req.route_params["gate"]
-    if name not in list(Gate):
-        known = ", ".join(Gate)
-        raise refuse(404, "unknown-gate", f"There is no gate {name[:40]}.", f"Use one of: {known}.", field="gate")
-    body = _body(call)
-    gate = await _open_gate(call.parts, row, name)
-    check_person(call.who, row, gate, call.parts.settings.home_tenant_id)
-    if body["digest"] != gate["digest"]:
-        raise refuse(
-            409,
-            "digest-differs",
-            "This digest is not the one of the plan that is up for decision.",
-            "Read the plan as it is now and decide on its digest.",
-            field="digest",
-            digest=gate["digest"],
-        )
-    if name == Gate.DELETE_TENANT and body["decision"] == Decision.APPROVE and body["domain"].lower() != row["domain"]:
-        raise refuse(
-            400,
-            "domain-differs",
-            "The typed domain is not the domain of the tenant that is to be deleted.",
-            "Type the tenant's domain name exactly as the request names it.",
-            field="domain",
-        )
-    said = {**{key: body[key] for key in ("decision", "digest", "comment")}, "gate": name, "serial": gate["serial"]}
-    await call.parts.ledger.decide(row["closureId"], said, call.who)
-    await wake(call.client, *waiters(row, row["gate"], gate), row["instanceId"])
-    judged = evaluate(gate, await call.parts.ledger.decisions(row["closureId"]), call.parts.clock.now())
-    answer = {
-        "gate": name,
-        "serial": gate["serial"],
-        "decision": body["decision"],
-        "state": judged.state,
-        "missing": dict(judged.missing),
-    }
+    call.trail.closure, name = row["closureId"], gate_name(call.req.route_params["gate"])
+    said = said_in(fields(json_body(call.req), KEYS))
+    answer = await say(
+        call.parts,
+        call.client,
+        row,
+        name,
+        call.who,
+        said.word,
+        serial=said.serial,
+        digest=said.digest,
+        comment=said.comment,
+        domain=said.domain,
+        via="api",
+    )
     return json_answer(answer, 202)
 
 
-def check_person(person: Person, row: JSON, gate: JSON, home: str) -> None:
-    """Raise RequestRefused (403) for the requester, for strangers, and for people of the tenant that dies."""
-    requester = row["requester"]
-    same_account = (
-        str(requester.get("tenantId", "")).lower() == person.tenant_id.lower()
-        and str(requester.get("objectId", "")).lower() == person.object_id.lower()
-    )
-    if same_account or str(requester.get("upn", "")).lower() == person.upn.lower():
-        raise refuse(
-            403, "requester-decides", "You filed this request and can't decide on it.", "Let another approver decide."
-        )
-    if person.tenant_id.lower() == row["tenantId"].lower():
-        raise refuse(
-            403,
-            "approver-in-target",
-            "Your account lives in the tenant that is to be closed.",
-            "Let an approver of another tenant decide.",
-        )
-    if not groups_of(gate, person.upn) or (home and person.tenant_id.lower() != home):
-        # A user principal name is only known to be this person's in the tenant whose people the policy names.
-        raise refuse(
-            403,
-            "not-an-approver",
-            f"{person.upn} is not among the approvers of this gate.",
-            "Let one of the people named in the request decide.",
-        )
-
-
-def _body(call: Call) -> dict[str, Any]:
-    document = fields(json_body(call.req), KEYS)
+def said_in(document: dict[str, Any]) -> Said:
+    """A decision as a JSON body or a form carries it. Raises RequestRefused (400)."""
     decision = text(document, "decision", most=20)
     if decision not in list(Decision):
         known = ", ".join(Decision)
         raise refuse(400, "invalid-request", "That is no decision.", f"Use one of: {known}.", field="decision")
+    digest = digest_in(document)
+    comment = text(document, "comment", most=MAX_BYTES, needed=False)  # `say` bounds it for every door
+    domain = text(document, "domain", most=253, needed=False)
+    return Said(decision, digest, comment, domain, serial_in(document))
+
+
+def digest_in(document: dict[str, Any]) -> str:
+    """The plan's digest a body names. Raises RequestRefused (400)."""
+    digest = text(document, "digest", most=64)
+    if not DIGEST.fullmatch(digest):
+        detail = "The digest is not 64 hexadecimal digits in small letters."
+        raise refuse(400, "invalid-request", detail, "Send the digest that the gate shows.", field="digest")
+    return digest
+
+
+def serial_in(document: dict[str, Any]) -> int | None:
+    """The gate's serial a body names, as a JSON number or the digits of a form; None when it names none."""
+    value = document.get("serial")
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_SERIAL:
+        remedy = "Send the serial that the gate shows."
+        raise refuse(400, "invalid-request", f"serial is no number from 1 to {MOST_SERIAL}.", remedy, field="serial")
+    return value
+
+
+async def say(
+    parts: Parts,
+    client: Any,
+    row: JSON,
+    name: str,
+    person: Person,
+    word: str,
+    *,
+    serial: int | None,
+    digest: str,
+    comment: str,
+    domain: str,
+    via: str,
+    use: Callable[[], Awaitable[None]] | None = None,
+) -> JSON:
+    """Take a person's decision at the gate `name`; returns {gate, serial, decision, state, missing}.
+
+    `use` is called after all checks and before the first write, and may raise to give up (a link or nonce that is used
+    up). Raises RequestRefused, and ServiceTrouble when the person's account can't be looked up.
+    """
+    gate = await gate_of(parts, row, name)
+    if via == "teams":
+        check_teams(parts, name, word)
+    check_person(parts, row, gate, person)
+    if gate is not None:
+        await check_account(parts, gate, person)
+    gate = await check_state(parts, row, gate, name)
+    check_plan(gate, serial, digest)
+    check_words(row, gate, word, comment, domain)
+    if use is not None:
+        await use()
+    said = {"decision": word, "digest": digest, "comment": comment, "gate": name, "serial": gate["serial"], "via": via}
+    await parts.ledger.decide(row["closureId"], said, person)
+    judged = await _take_effect(parts, client, row, gate, person, word)
     return {
-        "decision": decision,
-        "digest": text(document, "digest", most=64),
-        "comment": text(document, "comment", needed=False),
-        "domain": text(document, "domain", most=253, needed=False),
+        "gate": name,
+        "serial": gate["serial"],
+        "decision": word,
+        "state": judged.state,
+        "missing": dict(judged.missing),
     }
 
 
-async def _open_gate(parts: Any, row: JSON, name: str) -> JSON:
-    told = row["gate"]
-    gate = await parts.ledger.gate(row["closureId"], name, told["serial"]) if told and told["name"] == name else None
-    if gate is None or gate["state"] != "open":
-        current = told["name"] if told else None
-        raise refuse(
-            409,
-            "gate-not-open",
-            f"The gate {name} is not open.",
-            f"Decide at the gate {current}." if current not in (None, name) else "Follow the closure until it opens.",
-            openGate=current,
-        )
-    if parts.clock.now() > datetime.fromisoformat(gate["answerBy"]):
-        raise refuse(
-            409,
-            "too-late",
-            f"The time to answer ended at {gate['answerBy']}.",
-            "Nothing happens without approval; file a new request if the tenant still is to be closed.",
-            answerBy=gate["answerBy"],
-        )
-    return gate
+async def _take_effect(parts: Parts, client: Any, row: JSON, gate: JSON, person: Person, word: str) -> GateState:
+    """Open an approved gate again if the approvals no longer add up, wake whoever waits, and judge."""
+    closure, name, serial = row["closureId"], gate["gate"], gate["serial"]
+    # Read again: it may have been closed as approved while this word was being written.
+    fresh = await parts.ledger.gate(closure, name, serial) or gate
+    said = await parts.ledger.decisions(closure)
+    judged = evaluate(still_allowed(fresh, parts.policy), said, parts.clock.now())
+    if fresh["state"] != "approved" or judged.state == "approved":
+        await wake(client, *waiters(row, row["gate"], gate), row["instanceId"])
+        return judged
+    why = {Decision.VETO: "vetoed", Decision.REVOKE: "took the approval back"}.get(Decision(word), "spoke again")
+    again = await parts.ledger.reopen_gate(closure, name, serial, f"{person.upn} {why}.")
+    await wake_closure(client, parts.ledger, await _show_again(parts, closure, again))
+    return evaluate(still_allowed(again, parts.policy), said, parts.clock.now())
+
+
+async def _show_again(parts: Parts, closure: str, gate: JSON) -> JSON:
+    """Put the gate on the closure's row; whoever waits there next puts its own instance in."""
+    shown = {"name": gate["gate"], **{key: gate[key] for key in ("serial", "digest", "answerBy", "executeBy")}}
+
+    def edit(row: JSON) -> None:
+        # Where another gate is waited at, it stays: its instance has to be found by the sweep.
+        if row["status"] == Status.ENDED or row["gate"] or row["planSerial"] != gate["serial"]:
+            return
+        row["gate"] = {**shown, "instance": row["instanceId"]}
+        if row["status"] != Status.PAUSED:
+            row["status"] = Status.WAITING_APPROVAL
+
+    return await parts.ledger.change(closure, edit)

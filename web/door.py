@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
 from tenantclosure import wiring
-from tenantclosure.model.people import Person
-from web import pages, principal, problems
-from web.route import Call, Route
+from tenantclosure.errors import RequestRefused
+from tenantclosure.wiring import Parts
+from web import pages, principal, problems, refusals
+from web.route import Call, Route, Trail
 
 
 def guarded(route: Route) -> Callable[..., Awaitable[func.HttpResponse]]:
@@ -31,14 +33,39 @@ def guarded(route: Route) -> Callable[..., Awaitable[func.HttpResponse]]:
 
 
 async def pass_through(route: Route, req: func.HttpRequest, client: Any) -> func.HttpResponse:
-    """Answer one request; nothing it raises gets past here."""
+    """Answer one request; nothing it raises gets past here. A refused decision is recorded."""
+    trail = Trail()
     try:
         parts = await wiring.prepared()
-        person: Person | None = None
-        if route.roles:
-            person = principal.person_of(req.headers, authentication_on=parts.settings.authentication_on)
-            principal.require(person, route.roles)
-        return await route.handler(Call(req, client, person, parts))
+        try:
+            return await route.handler(await identified(route, req, client, parts, trail))
+        except RequestRefused as error:
+            if route.via:
+                await refusals.note(parts, trail, error.kind, route.via, dict(req.route_params))
+            raise
     except Exception as error:  # the outermost door: an error must become a problem document
         document = problems.document_of(error)
+        if route.page and route.method == "GET" and document["status"] == 401:
+            document["signIn"] = principal.sign_in(urlsplit(req.url).path)
         return pages.problem_page(document) if route.page else problems.response(document)
+
+
+async def identified(route: Route, req: func.HttpRequest, client: Any, parts: Parts, trail: Trail) -> Call:
+    """The call with whoever makes it. Raises RequestRefused (401, 403) for those who may not pass."""
+    home = parts.settings.home_tenant_id
+    if not (route.roles or route.link or route.application):
+        return Call(req, client, None, parts, trail=trail)
+    claims = await principal.claims_of(req.headers, parts)
+    if route.application:
+        application = principal.application_of(claims)
+        named = f"application {application.app_id}"
+        trail.who = {"tenantId": application.tenant_id, "objectId": "", "upn": named, "name": ""}
+        principal.require_home(application.tenant_id, home)
+        return Call(req, client, None, parts, application, trail)
+    if route.link and claims is None:
+        return Call(req, client, None, parts, trail=trail)
+    person = principal.person_of(claims)
+    trail.who = person.to_dict()
+    if route.roles:
+        principal.require(person, route.roles, home)
+    return Call(req, client, person, parts, trail=trail)

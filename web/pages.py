@@ -1,46 +1,48 @@
-"""Pages people look at: the list of closures, one closure, and problems in plain words. No script anywhere."""
+"""Pages people look at: the list of closures, one closure, its report, problems in plain words; and their files."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import azure.functions as func
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tenantclosure.names import Outcome, Phase, Status
+from tenantclosure import names, wiring
+from tenantclosure.errors import RecordMissing
+from tenantclosure.ledger import iso
+from tenantclosure.names import Outcome, Status
+from tenantclosure.policy import window
 from tenantclosure.ports import JSON
+from web import shown
 from web.answers import page_answer, raw_answer
 from web.closures import MOST, number, page_of_rows, row_of
-from web.poison import poison_list
+from web.details import REPORT_POLICY
+from web.poison import notice_poison, poison_list
 from web.problems import headers_of, refuse
 from web.route import Call
 from web.view import closure_view
 
 HERE = Path(__file__).parent
-FILES = {"closure.css": "text/css", "mark.svg": "image/svg+xml"}
+FILES = {"closure.css": "text/css", "closure.js": "text/javascript", "mark.svg": "image/svg+xml"}
 """What the static door hands out; a name from outside never becomes a path."""
+LIST_SECONDS, PAGE_SECONDS = 15, 5
+"""How often an open page looks for news."""
 
-LABELS = {
-    Phase.PREFLIGHT: "Check the request",
-    Phase.SURVEY: "Survey and plan",
-    Phase.GATE_PLAN: "Approve the plan",
-    Phase.FREEZE: "Freeze sign-ups",
-    Phase.SYNC_OFF: "Turn directory sync off",
-    Phase.PURCHASES: "End self-service purchases",
-    Phase.QUIET: "Quiet period",
-    Phase.USERS: "Delete users",
-    Phase.CANCEL: "Cancel subscriptions",
-    Phase.DELETE_SUBSCRIPTIONS: "Delete subscriptions",
-    Phase.MFA_OFF: "Turn MFA off",
-    Phase.APPLICATIONS: "Remove applications",
-    Phase.READINESS: "Check readiness",
-    Phase.GATE_DELETE: "Approve the tenant's end",
-    Phase.DELETE_TENANT: "Delete the tenant",
-    Phase.REPORT: "Write the report",
-}
+
+@cache
+def asset(name: str) -> str:
+    """A static file's address; it changes with the content, so browsers may keep the file."""
+    return f"/static/{name}?v={hashlib.sha256((HERE / 'static' / name).read_bytes()).hexdigest()[:8]}"
+
+
+def _left(until: str) -> str:
+    return shown.left(until, wiring.parts().clock.now())
+
 
 _environment = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -49,42 +51,50 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.filters.update(
+    moment=shown.moment,
+    left=_left,
+    short=shown.short,
+    plain=shown.plain,
+    number=shown.number,
+    family=shown.family_name,
+)
+_environment.globals.update(
+    asset=asset,
+    amounts=shown.amounts,
+    last_words=shown.last_words,
+    labels=shown.LABELS,
+    states=shown.STATES,
+    gates=shown.GATES,
+    said_words=shown.SAID,
+    doors=shown.DOORS,
+)
 
 
-def moment(text: str | None) -> str:
-    """A wire time as people read it, to the minute, in UTC."""
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC" if text else ""
+def render(template: str, **context: Any) -> str:
+    """A page's HTML from one of our templates; every value is escaped, and what UTF-8 can't hold is replaced.
 
-
-def span(seconds: float) -> str:
-    """A length of time in its two largest units."""
-    left = max(0, round(seconds))
-    words = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if left >= size:
-            words.append(f"{left // size} {unit}")
-            left %= size
-        if len(words) == 2:
-            break
-    return " ".join(words) or "0 s"
-
-
-_environment.filters["moment"] = moment
+    With `refresh` the open page looks for news every so many seconds.
+    """
+    html = _environment.get_template(template).render({"refresh": None, **context})
+    return html.encode("utf-8", "replace").decode()
 
 
 async def closures_page(call: Call) -> func.HttpResponse:
-    """The list of closures and of refused queue messages."""
+    """The list of closures, of refused queue messages and of messages that reached nobody."""
     after, top = call.req.params.get("after", ""), number(call.req, "top", 50, least=1, most=MOST)
     rows, more = await page_of_rows(call.parts, after, top)
     views = await asyncio.gather(*(closure_view(call.parts, row) for row in rows))
     return page_answer(
-        _environment.get_template("closures.html").render(
+        render(
+            "closures.html",
             closures=views,
             following=rows[-1]["closureId"] if more else None,
             top=top,
-            poison=await poison_list(call.parts.records),
-            refresh=15,
-            labels=LABELS,
+            poison=[shown.about(entry) for entry in await poison_list(call.parts.records)],
+            undelivered=[shown.about(entry) for entry in await notice_poison(call.parts.records)],
+            refresh=LIST_SECONDS,
+            person=signed(call),
         )
     )
 
@@ -92,77 +102,70 @@ async def closures_page(call: Call) -> func.HttpResponse:
 async def closure_page(call: Call) -> func.HttpResponse:
     """One closure: where it stands, what is missing, what people have to do."""
     row = await row_of(call)
-    view, tasks, steps = await asyncio.gather(
-        closure_view(call.parts, row), call.parts.ledger.tasks(row["closureId"]), _timeline(call.parts, row)
+    closure, ledger = row["closureId"], call.parts.ledger
+    view, tasks, marks, gates, decisions, notices = await asyncio.gather(
+        closure_view(call.parts, row),
+        ledger.tasks(closure),
+        ledger.marks(closure),
+        ledger.gates(closure),
+        ledger.decisions(closure),
+        ledger.notices(closure),
     )
     left = None
     if view["eta"]:
-        left = span((datetime.fromisoformat(view["eta"]) - call.parts.clock.now()).total_seconds())
+        left = shown.span((datetime.fromisoformat(view["eta"]) - call.parts.clock.now()).total_seconds())
     return page_answer(
-        _environment.get_template("closure.html").render(
+        render(
+            "closure.html",
             view=view,
             request=row["request"],
+            stories=shown.stories(gates, decisions),
+            unreached=shown.unreached(notices),
             tasks=[task for task in tasks if task["state"] == "open"],
             proven=[task for task in tasks if task["state"] != "open"],
-            steps=steps,
+            steps=shown.timeline(row, marks),
             left=left,
-            bars=[_bar(family, tally) for family, tally in view["counts"].items()],
-            outcomes=list(Outcome),
-            labels=LABELS,
-            refresh=None if row["status"] == Status.ENDED else 5,
+            opens=_opens(call.parts, row),
+            bars=[shown.bar(family, tally) for family, tally in view["counts"].items()],
+            outcomes=[str(outcome) for outcome in Outcome],
+            refresh=None if row["status"] == Status.ENDED else PAGE_SECONDS,
+            person=signed(call),
         )
     )
 
 
+async def report_page(call: Call) -> func.HttpResponse:
+    """The stored report, which brings its own style along; before there is one, when it comes."""
+    row = await row_of(call)
+    try:
+        body = await call.parts.records.read_blob(names.report_path(row["closureId"], "html"))
+    except RecordMissing:
+        return page_answer(render("no_report.html", row=row, person=signed(call)), 404)
+    return raw_answer(body, "text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+
 def problem_page(document: JSON) -> func.HttpResponse:
-    """A problem document for people."""
-    html = _environment.get_template("problem.html").render(problem=document, refresh=None)
+    """A problem document for people; its `signIn`, if there is one, leads back to the page they asked for."""
+    html = render("problem.html", problem=document)
     return page_answer(html, document["status"], headers_of(document))
 
 
 async def static_file(call: Call) -> func.HttpResponse:
-    """The style sheet and the mark."""
+    """The style sheet, the script and the mark."""
     name = call.req.route_params["file"]
     if name not in FILES:
         raise refuse(404, "not-found", "There is no such file.", "Go to /closures.")
     return raw_answer((HERE / "static" / name).read_bytes(), FILES[name], headers={"Cache-Control": "max-age=3600"})
 
 
-async def _timeline(parts: Any, row: JSON) -> list[JSON]:
-    """Every phase with its state and times; a mark in Records says that it is done."""
-    closure, serial, order = row["closureId"], row["planSerial"], list(Phase)
-    marks = await parts.ledger.marks(closure)
-    here = order.index(Phase(row["phase"])) if row["phase"] in order else -1
-    ended = row["status"] == Status.ENDED
-    steps = []
-    for place, phase in enumerate(order):
-        done, began = marks.get((phase, serial)), marks.get((f"started-{phase}", serial))
-        if done or place < here or (ended and row["result"] == "closed"):
-            state = "done"
-        elif place == here:
-            state = "stopped" if ended else "now"
-        else:
-            state = "ahead"
-        steps.append(
-            {
-                "label": LABELS[phase],
-                "state": state,
-                "from": began["at"] if began else None,
-                "to": done["at"] if done else None,
-            }
-        )
-    return steps
+def signed(call: Call) -> JSON | None:
+    """Who is signed in, for the page's head."""
+    return {"upn": call.person.upn, "name": call.person.name} if call.person else None
 
 
-def _bar(family: str, tally: JSON) -> JSON:
-    """One family's outcomes as pieces of a bar 300 wide."""
-    gone = tally[Outcome.REMOVED] + tally[Outcome.ABSENT]
-    stuck = tally[Outcome.REFUSED] + tally[Outcome.FAILED]
-    whole = max(tally["planned"], gone + stuck, 1)
-    return {
-        "family": family,
-        "tally": tally,
-        "gone": round(300 * gone / whole, 1),
-        "stuck": round(300 * stuck / whole, 1),
-        "done": gone,
-    }
+def _opens(parts: Any, row: JSON) -> str | None:
+    """When the deletion window opens next, if a closure that waits finds it closed."""
+    hours, now = parts.policy.window, parts.clock.now()
+    if hours is None or row["status"] != Status.WAITING or window.is_open(hours, now):
+        return None
+    return iso(window.next_opening(hours, now))

@@ -1,4 +1,4 @@
-"""Requests from the queue that were refused: put aside with their problem, and shown where people look."""
+"""Messages from our queues that were refused: put aside with their problem, and shown where people look."""
 
 from __future__ import annotations
 
@@ -19,28 +19,39 @@ UNKNOWN = {
     "detail": "The host gave the message up after several tries.",
     "remedy": "Read the log of that time, then send the request again.",
 }
-"""What is shown for a message the host itself moved here."""
+"""What is shown for a request the host itself moved here."""
+UNDELIVERED = {**UNKNOWN, "remedy": "Read the log of that time; the sweep sends the message again by itself."}
+"""The same for a message to people."""
 
 
-async def put_aside(records: Records, message: str, problem: JSON, at: str) -> None:
-    """Keep a refused message with the reason."""
+async def put_aside(records: Records, message: str, problem: JSON, at: str, *, queue: str = names.POISON_QUEUE) -> None:
+    """Keep a refused message with the reason in a poison queue."""
     kept = cut(message)
     entry: JSON = {"message": kept, "problem": problem, "at": at}
     if len(kept) < len(message):
         entry["cut"] = True
-    await records.enqueue(names.POISON_QUEUE, entry)
+    await records.enqueue(queue, entry)
 
 
 async def poison_list(records: Records) -> list[JSON]:
-    """What lies in the poison queue, oldest first; looking takes nothing away."""
+    """Requests that were put aside, oldest first; looking takes nothing away."""
+    return await _lying_in(records, names.POISON_QUEUE, UNKNOWN)
+
+
+async def notice_poison(records: Records) -> list[JSON]:
+    """Messages to people that could not be delivered, or that were none, in the same form."""
+    return await _lying_in(records, names.NOTICE_POISON_QUEUE, UNDELIVERED)
+
+
+async def _lying_in(records: Records, queue: str, unknown: JSON) -> list[JSON]:
     shown: list[JSON] = []
-    for found in await records.peek(names.POISON_QUEUE, MOST):
+    for found in await records.peek(queue, MOST):
         body: Any = found.get("body")
         if isinstance(body, dict) and isinstance(body.get("problem"), dict):
             entry = {"message": str(body.get("message", "")), "problem": body["problem"], "at": body.get("at")}
         else:
             text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-            entry = {"message": cut(text), "problem": UNKNOWN, "at": found.get("insertedAt")}
+            entry = {"message": cut(text), "problem": unknown, "at": found.get("insertedAt")}
         shown.append({"id": str(found.get("id", "")), **entry})
     return shown
 

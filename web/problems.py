@@ -78,7 +78,8 @@ def document_of(error: Exception) -> dict[str, Any]:
 def headers_of(document: dict[str, Any]) -> dict[str, str]:
     """Headers that belong to a problem's status."""
     if document["status"] == 401:
-        return {"WWW-Authenticate": "Bearer"}
+        refused = document["type"] == f"{URN}token-refused"
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if refused else "Bearer"}
     if document["status"] == 503:
         return {"Retry-After": str(document.get("retryAfter", 10))}
     return {}

@@ -4,13 +4,43 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from web import closures, control, decisions, details, later, openapi, pages
+from tenantclosure.names import REMOVED_FAMILIES
+from tenantclosure.ports import JSON
+from web import (
+    approving,
+    callbacks,
+    closures,
+    control,
+    decisions,
+    details,
+    later,
+    openapi,
+    pages,
+    plan_pages,
+    plans,
+)
 from web.answers import json_answer
 from web.roles import APPROVERS, OPERATORS, PUBLIC, READERS
 from web.route import Answer, Call, Route
 
 ONE = "api/closures/{closureId}"
 STEERING = (400, 404, 409, 413, 415)
+DECIDING = (400, 403, 404, 409, 410, 413, 415)
+
+AFTER = ("Closure id after which the page begins.", {"type": "string"})
+TOP = ("Closures on a page.", {"type": "integer", "minimum": 1, "maximum": closures.MOST})
+SERIAL = ("Which plan; the latest if left out.", {"type": "integer", "minimum": 1, "maximum": plans.MOST_SERIAL})
+SHARD = ("Which shard of them, from 0.", {"type": "integer", "minimum": 0, "maximum": plans.MOST_SHARD})
+FAMILY = ("Family whose items are wanted.", {"type": "string", "enum": [str(family) for family in REMOVED_FAMILIES]})
+SEARCH = (
+    "Only items with this in name, address or id; at most 200 are shown.",
+    {"type": "string", "maxLength": plan_pages.LONGEST_SEARCH},
+)
+HTML = (Answer(200, "A page.", media="text/html"),)
+
+
+def _one_of(meaning: str, *words: str) -> tuple[str, JSON]:
+    return meaning, {"type": "string", "enum": list(words)}
 
 
 async def show_openapi(call: Call) -> func.HttpResponse:
@@ -54,7 +84,7 @@ ROUTES: tuple[Route, ...] = (
         closures.list_closures,
         "Closures by id, a page at a time, with refused queue messages.",
         (Answer(200, "A page.", "ClosurePage"),),
-        query={"after": "Closure id after which the page begins.", "top": "Closures on a page, 1 to 100."},
+        query={"after": AFTER, "top": TOP},
         problems=(400,),
     ),
     Route(
@@ -72,13 +102,16 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         f"{ONE}/plan",
         READERS,
-        details.show_plan,
-        "The plan's manifest and digest; with family, one shard of its items.",
-        (Answer(200, "The plan.", "Plan"),),
+        plans.show_plan,
+        "The plan's manifest and digest, and what is new in it; with family items of it, a shard at a time, those a "
+        "search finds, or all as CSV.",
+        (Answer(200, "The plan.", "Plan"), Answer(200, "The whole family.", media="text/csv")),
         query={
-            "serial": "Which plan; the latest if left out.",
-            "family": "Family whose items are wanted.",
-            "shard": "Which shard of them, from 0.",
+            "serial": SERIAL,
+            "family": FAMILY,
+            "shard": SHARD,
+            "q": SEARCH,
+            "format": _one_of("json (the default), or csv with a family.", "json", "csv"),
         },
         problems=(400, 404),
     ),
@@ -110,7 +143,7 @@ ROUTES: tuple[Route, ...] = (
         details.show_report,
         "The final report.",
         tuple(Answer(200, "The report.", media=media) for media in details.FORMS.values()),
-        query={"format": "html (the default), json or csv."},
+        query={"format": _one_of("html is the default.", *details.FORMS)},
         problems=(400, 404),
     ),
     Route(
@@ -121,8 +154,8 @@ ROUTES: tuple[Route, ...] = (
         details.show_audit,
         "The audit chain, or with verify=1 what a check of it found.",
         (Answer(200, "One line per event.", media="application/x-ndjson"), Answer(200, "The verdict.", "Verdict")),
-        query={"verify": "1 to check the chain instead of reading it."},
-        problems=(404,),
+        query={"verify": _one_of("1 to check the chain instead of reading it.", "1", "true")},
+        problems=(400, 404),
     ),
     Route(
         "decide_at_gate",
@@ -130,11 +163,12 @@ ROUTES: tuple[Route, ...] = (
         f"{ONE}/gates/{{gate}}/decisions",
         APPROVERS,
         decisions.decide,
-        "Approve, veto or revoke at an open gate.",
+        "Approve, veto or revoke at a gate, until what it approved has been carried out.",
         (Answer(202, "The decision is on record.", "Decided"),),
         wakes=True,
         body="Decision",
         problems=(400, 404, 409, 413, 415),
+        via="api",
     ),
     _steering("pause", control.pause, "Stop before the next wave."),
     _steering("unpause", control.unpause, "End a pause."),
@@ -167,11 +201,15 @@ ROUTES: tuple[Route, ...] = (
         "approval_callback",
         "POST",
         "api/callbacks/approvals",
-        APPROVERS,
-        later.approval_callback,
-        "Decisions from a Teams workflow or Power Automate (comes later).",
-        (),
-        problems=(501,),
+        PUBLIC,
+        callbacks.take_callback,
+        "A Teams workflow reports that it reached a person, or where the policy allows it what the person said.",
+        (Answer(202, "It is on record.", "CallbackTaken"),),
+        wakes=True,
+        body="Callback",
+        problems=(400, 404, 409, 413, 415),
+        application=True,
+        via="teams",
     ),
     Route(
         "show_openapi",
@@ -189,9 +227,10 @@ ROUTES: tuple[Route, ...] = (
         READERS,
         pages.closures_page,
         "The list of closures for people.",
-        (Answer(200, "A page.", media="text/html"),),
+        HTML,
         page=True,
-        query={"after": "Closure id after which the page begins.", "top": "Closures on a page, 1 to 100."},
+        query={"after": AFTER, "top": TOP},
+        problems=(400,),
     ),
     Route(
         "closure_page",
@@ -200,31 +239,84 @@ ROUTES: tuple[Route, ...] = (
         READERS,
         pages.closure_page,
         "One closure for people.",
-        (Answer(200, "A page.", media="text/html"),),
+        HTML,
         page=True,
         problems=(404,),
+    ),
+    Route(
+        "plan_page",
+        "GET",
+        "closures/{closureId}/plan",
+        READERS,
+        plan_pages.plan_page,
+        "The full plan for people: a family's items, or those a search finds.",
+        HTML,
+        page=True,
+        query={"serial": SERIAL, "family": FAMILY, "shard": SHARD, "q": SEARCH},
+        problems=(400, 404),
+    ),
+    Route(
+        "report_page",
+        "GET",
+        "closures/{closureId}/report",
+        READERS,
+        pages.report_page,
+        "The final report for people.",
+        HTML,
+        page=True,
+        problems=(404,),
+    ),
+    Route(
+        "show_gate_page",
+        "GET",
+        "closures/{closureId}/gates/{gate}",
+        APPROVERS,
+        approving.show_gate,
+        "The approver's page at a gate. It only shows.",
+        HTML,
+        page=True,
+        problems=(404,),
+    ),
+    Route(
+        "answer_gate_page",
+        "POST",
+        "closures/{closureId}/gates/{gate}",
+        APPROVERS,
+        approving.answer_gate,
+        "The approver's answer, from the form of that page.",
+        (Answer(303, "The decision is on record; back to the page.", media=""),),
+        wakes=True,
+        page=True,
+        body="DecisionForm",
+        problems=DECIDING,
+        via="page",
     ),
     Route(
         "show_approval_page",
         "GET",
         "approvals/{token}",
-        APPROVERS,
-        later.approval_page,
-        "The approver's page (comes later).",
-        (),
+        PUBLIC,
+        approving.show_link,
+        "The page that a personal link in a message opens. It only shows.",
+        HTML,
         page=True,
-        problems=(501,),
+        problems=(404, 409, 410),
+        link=True,
     ),
     Route(
         "answer_approval_page",
         "POST",
         "approvals/{token}",
-        APPROVERS,
-        later.approval_page,
-        "The approver's answer (comes later).",
-        (),
+        PUBLIC,
+        approving.answer_link,
+        "The addressee's answer, from the form of that page. It uses the link up.",
+        HTML,
+        wakes=True,
         page=True,
-        problems=(501,),
+        body="DecisionForm",
+        problems=DECIDING,
+        link=True,
+        via="link",
     ),
     Route(
         "static_file",
@@ -232,9 +324,10 @@ ROUTES: tuple[Route, ...] = (
         "static/{file}",
         PUBLIC,
         pages.static_file,
-        "Style sheet and mark of the pages.",
+        "Style sheet, script and mark of the pages.",
         tuple(Answer(200, "The file.", media=media) for media in pages.FILES.values()),
         page=True,
+        query={"v": ("Which version; only for the browser's cache.", {"type": "string"})},
         problems=(404,),
     ),
 )

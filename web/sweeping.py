@@ -3,6 +3,7 @@
 1. A lease whose closure has ended is given back (a crash between the two writes).
 2. A closure whose instance is gone, finished or failed is restarted from Records under the next epoch.
 3. An order just given, a gate that Records hold the answer to, a task just reported done: woken for once more.
+4. A message whose queue entry was lost is queued again; that a closure ended is told even if its run died right then.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from tenantclosure import outbox
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import Control, Status
 from tenantclosure.policy.quorum import evaluate
@@ -27,6 +29,10 @@ REMEMBERED = timedelta(minutes=15)
 _OBEYED = {Control.PAUSE: Status.PAUSED, Control.ABORT: Status.ENDED}
 """The status that shows that an operator's word was heard."""
 LONGEST_PAUSE = timedelta(hours=1)
+TOLD = timedelta(days=1)
+"""How long after its end a closure's messages are looked after."""
+ROUND = 10
+"""Minutes between two looks at ended closures: their rows are all read for it."""
 
 
 async def sweep(client: Any, parts: Any) -> None:
@@ -38,6 +44,26 @@ async def sweep(client: Any, parts: Any) -> None:
             log.info("%s was looked after by somebody else", closure)
         except Exception:  # the next sweep tries this one again
             log.warning("the sweep could not look after %s", closure, exc_info=True)
+        await _messages(parts, closure)
+    if parts.clock.now().minute % ROUND == 0:
+        await _ended(parts)
+
+
+async def _ended(parts: Any) -> None:
+    """Closures that ended lately: the end is told (again: nothing happens), and what is pending goes out."""
+    now = parts.clock.now()
+    async for row in parts.ledger.closures():
+        if row["status"] == Status.ENDED and now - _at(row["endedAt"]) < TOLD:
+            await _messages(parts, row["closureId"], row)
+
+
+async def _messages(parts: Any, closure: str, ended: JSON | None = None) -> None:
+    try:
+        if ended:
+            await outbox.tell_ended(parts, ended)
+        await outbox.requeue(parts, closure)
+    except Exception:  # the next sweep tries this one again
+        log.warning("the sweep could not look after the messages of %s", closure, exc_info=True)
 
 
 async def _look_after(client: Any, parts: Any, closure: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import REMOVED_FAMILIES, Family, Outcome, Phase, Status
+from tenantclosure.policy.approvers import still_allowed
 from tenantclosure.policy.quorum import evaluate
 from tenantclosure.ports import JSON
 
@@ -37,11 +38,12 @@ async def manifest_of(parts: Any, closure: str, serial: int) -> JSON | None:
 async def closure_view(parts: Any, row: JSON) -> JSON:
     """The status document of architecture.md, with a little more for pages and the command."""
     closure, serial, ledger = row["closureId"], row["planSerial"], parts.ledger
-    frozen, standings, tasks, gate, started, shards = await asyncio.gather(
+    frozen, standings, tasks, gate, gates, started, shards = await asyncio.gather(
         _latest(parts, closure, serial),
         ledger.subscriptions(closure),
         ledger.tasks(closure),
         gate_view(parts, row),
+        ledger.gates(closure),
         ledger.mark(closure, f"started-{row['phase']}", serial),
         _all(ledger.shards(closure)),
     )
@@ -63,6 +65,7 @@ async def closure_view(parts: Any, row: JSON) -> JSON:
         "control": row["control"],
         "result": row["result"],
         "gate": gate,
+        "inForce": [] if row["status"] == Status.ENDED else [_in_force(doc) for doc in gates if _holds(doc, serial)],
         "planSerial": serial,
         "digest": row["digest"],
         "counts": counts(planned_in, manifest, shards, standings),
@@ -140,39 +143,70 @@ def pace(progress: JSON | None, since: str | None, now: datetime) -> tuple[float
 async def gate_view(parts: Any, row: JSON) -> JSON | None:
     """The open gate: its dates, what was said, and who is still missing."""
     told = row["gate"]
-    if not told:
-        return None
-    gate = await parts.ledger.gate(row["closureId"], told["name"], told["serial"])
-    if gate is None:
-        return None
-    said = [
-        d
-        for d in await parts.ledger.decisions(row["closureId"])
-        if d["gate"] == gate["gate"] and d["serial"] == gate["serial"]
-    ]
-    judged = evaluate(gate, said, parts.clock.now())
+    gate = await parts.ledger.gate(row["closureId"], told["name"], told["serial"]) if told else None
+    return await gate_document(parts, row, gate) if gate else None
+
+
+async def gate_document(parts: Any, row: JSON, gate: JSON) -> JSON:
+    """Any gate of a closure as the API and the pages show it, judged as of now.
+
+    `groups` are {name: {quorum, people: [address]}}; `approvers` say the same with names and empty seats; `failed` are
+    messages to people of this gate that could not be delivered.
+    """
+    here = (gate["gate"], gate["serial"])
+    decisions, notices = await asyncio.gather(
+        parts.ledger.decisions(row["closureId"]), parts.ledger.notices(row["closureId"])
+    )
+    said = [d for d in decisions if (d["gate"], d["serial"]) == here]
+    allowed = still_allowed(gate, parts.policy)
+    missing = dict(evaluate(allowed, said, parts.clock.now()).missing)
+    groups = allowed["groups"]
     return {
         "name": gate["gate"],
-        "serial": gate["serial"],
-        "digest": gate["digest"],
-        "state": gate["state"],
-        "openedAt": gate["openedAt"],
-        "answerBy": gate["answerBy"],
-        "executeBy": gate["executeBy"],
-        "groups": gate["groups"],
-        "distinct": gate["distinct"],
-        "missing": dict(judged.missing),
-        "decisions": [
+        **{key: gate[key] for key in ("serial", "digest", "state", "openedAt", "answerBy", "executeBy")},
+        "groups": {
+            name: {"quorum": group["quorum"], "people": [person["upn"] for person in group["people"]]}
+            for name, group in groups.items()
+        },
+        "approvers": [
             {
-                "decision": d["decision"],
-                "at": d["at"],
-                "comment": d["comment"],
-                "digest": d["digest"],
-                "person": {"upn": d["person"]["upn"], "name": d["person"].get("name", "")},
+                "group": name,
+                "quorum": group["quorum"],
+                "people": [_named(person) for person in group["people"]],
+                "missing": missing.get(name, 0),
             }
+            for name, group in groups.items()
+        ],
+        "distinct": gate["distinct"],
+        "missing": missing,
+        "limits": gate["limits"],
+        "reopened": gate["reopened"],
+        "decisions": [
+            {**{key: d[key] for key in ("decision", "at", "comment", "digest", "via")}, "person": _named(d["person"])}
             for d in said
         ],
+        "failed": [
+            {
+                **{key: notice[key] for key in ("kind", "channel", "why", "queuedAt")},
+                "to": _named(notice["to"]) if notice["to"] else None,
+            }
+            for notice in notices
+            if notice["state"] == "failed" and (notice["gate"], notice["serial"]) == here
+        ],
     }
+
+
+def _holds(gate: JSON, serial: int) -> bool:
+    """Whether this gate's approval is in force: given over the plan as it is now."""
+    return bool(gate["state"] == "approved" and gate["serial"] == serial)
+
+
+def _in_force(gate: JSON) -> JSON:
+    return {"name": gate["gate"], **{key: gate[key] for key in ("serial", "digest", "closedAt", "executeBy")}}
+
+
+def _named(person: JSON) -> JSON:
+    return {"upn": person["upn"], "name": person.get("name", "")}
 
 
 async def _latest(parts: Any, closure: str, serial: int) -> tuple[int, JSON | None]:

@@ -14,7 +14,7 @@ from cli.output import emit_json, plain
 LAST_GATE = "delete-tenant"
 GateName = Annotated[
     Literal["plan", "go-on", "delete-tenant"] | None,
-    typer.Option("--gate", help="The gate you mean; refused when another one is open."),
+    typer.Option("--gate", help="The gate you mean; refused when it takes no decision."),
 ]
 Digest = Annotated[
     str | None,
@@ -31,7 +31,7 @@ def approve(
     ] = None,
     digest: Digest = None,
     revoke: Annotated[
-        bool, typer.Option("--revoke", help="Take your approval back while the gate is still open.")
+        bool, typer.Option("--revoke", help="Take your approval back; you can until it has been carried out.")
     ] = False,
     server: Server = None,
     person: As = None,
@@ -44,6 +44,7 @@ def approve(
       closure approve ID --comment "agreed with legal"
       closure approve ID --gate delete-tenant --domain contoso.onmicrosoft.com
       closure approve ID --revoke
+      closure approve ID --gate plan --revoke
     """
     word = "revoke" if revoke else "approve"
     _decide(closure, word, gate, comment, domain, digest, server, person, as_json)
@@ -58,11 +59,13 @@ def veto(
     person: As = None,
     as_json: Json = False,
 ) -> None:
-    """Say no at the open gate. One veto ends the closure; what the freeze changed is put back.
+    """Say no at the open gate, or after all at one that is approved. One veto ends the closure; what the freeze changed
+    is put back.
 
     \b
-    Example:
+    Examples:
       closure veto ID --comment "payroll still runs there"
+      closure veto ID --gate plan
     """
     _decide(closure, "veto", gate, comment, None, digest, server, person, as_json)
 
@@ -82,28 +85,36 @@ def _decide(
     from cli.server import connect
 
     with Api(connect(server, person)) as api:
-        open_gate = _open_gate(api.get(closure_path(closure)), gate, digest)
-        body = {"decision": word, "digest": open_gate["digest"], "comment": comment}
-        if word == "approve" and open_gate["name"] == LAST_GATE:
+        asked = _gate(api.get(closure_path(closure)), gate, digest, word)
+        body = {"decision": word, "digest": asked["digest"], "comment": comment, "serial": asked["serial"]}
+        if word == "approve" and asked["name"] == LAST_GATE:
             body["domain"] = domain or _ask_domain()
-        answer = api.post(closure_path(closure, "gates", open_gate["name"], "decisions"), body)
+        answer = api.post(closure_path(closure, "gates", asked["name"], "decisions"), body)
     if as_json:
         emit_json(answer)
         return
     done = {"approve": "Approved", "veto": "Vetoed", "revoke": "Took the approval back for"}[word]
-    typer.echo(f"{done} plan {plain(open_gate['digest'])[:12]} at the gate {plain(open_gate['name'])}.")
+    typer.echo(f"{done} plan {plain(asked['digest'])[:12]} at the gate {plain(asked['name'])}.")
 
 
-def _open_gate(document: dict[str, Any], wanted: str | None, digest: str | None) -> dict[str, Any]:
-    found = document.get("gate")
-    if not isinstance(found, dict) or not found.get("name"):
-        detail = f"No gate of this closure is open (it is {plain(document.get('status'))})."
-        raise BadInput("ID", detail, "See `closure status ID`.")
-    if wanted and found["name"] != wanted:
-        raise BadInput("--gate", f"The open gate is {plain(found['name'])}, not {wanted}.", "Name the open one.")
-    if digest and found["digest"] != digest.lower():
+def _gate(document: dict[str, Any], wanted: str | None, digest: str | None, word: str) -> dict[str, Any]:
+    """The gate that is meant: the open one, or for taking back and vetoing one whose approval is in force."""
+    shown = document.get("gate")
+    open_gate: dict[str, Any] | None = shown if isinstance(shown, dict) and shown.get("name") else None
+    held = [] if word == "approve" else [gate for gate in document.get("inForce") or () if isinstance(gate, dict)]
+    found = [gate for gate in (open_gate, *held) if gate and wanted in (None, gate["name"])]
+    if not found and open_gate:
+        raise BadInput("--gate", f"The open gate is {plain(open_gate['name'])}, not {wanted}.", "Name the open one.")
+    if not found:
+        what = f"The gate {wanted} is not open" if wanted else "No gate of this closure is open"
+        detail = f"{what} (the closure is {plain(document.get('status'))})."
+        raise BadInput("--gate" if wanted else "ID", detail, "See `closure status ID`.")
+    if len(found) > 1 and not open_gate:
+        names = " and ".join(plain(gate["name"]) for gate in found)
+        raise BadInput("--gate", f"The approvals of {names} are in force.", "Say with --gate which one you mean.")
+    if digest and found[0]["digest"] != digest.lower():
         raise BadInput("--digest", "The plan has changed since.", "Look at it again with `closure plan ID`.")
-    return found
+    return found[0]
 
 
 def _ask_domain() -> str:

@@ -44,7 +44,8 @@ def demo(
 ) -> None:
     """Close a simulated tenant: starts the simulator and the local host, files a request, shows progress, ends both.
 
-    Without --approve-all you decide: the page's address and the exact `closure approve` lines are shown at each gate.
+    Without --approve-all you decide: at each gate it shows where the mails and the Teams card lie that a browser opens
+    (simulated inboxes, with links to the pages), and the exact `closure approve` lines as the other way.
     On a terminal and without --once the pages then stay up after the end until Ctrl-C. With --approve-all it always
     ends by itself. Nothing leaves this machine; settings of yours (CLOSURE_...) are not used.
 

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from cli.client import Api, closure_path
-from cli.demo.stage import APPROVERS
+from cli.demo.stage import APPROVERS, DEPUTIES, inboxes
 from cli.errors import BadInput
 from cli.server import Connection, principal
 
@@ -19,8 +19,9 @@ LAST_GATE = "delete-tenant"
 class People:
     """Looks at each document; acts once per open gate, serial and digest."""
 
-    def __init__(self, url: str, closure: str, domain: str, console: Console, *, approve_all: bool) -> None:
-        self._url, self._closure, self._domain = url, closure, domain
+    def __init__(self, url: str, closure: str, tenant: dict[str, Any], console: Console, *, approve_all: bool) -> None:
+        self._url, self._closure, self._domain = url, closure, str(tenant["domain"])
+        self._simulator = str(tenant["url"])
         self._console, self._approve_all = console, approve_all
         self._done: set[tuple[str, ...]] = set()
 
@@ -55,22 +56,20 @@ class People:
         return True
 
     def _tell(self, gate: dict[str, Any]) -> None:
-        self._console.print(f"\nThe gate {gate['name']} is open. One person of each group has to approve, on the page")
-        self._console.print(f"  {self._url}/closures/{self._closure}")
-        self._console.print("or in another terminal:")
+        last = gate["name"] == LAST_GATE
+        rest = f", type the domain {self._domain}, approve" if last else ", approve"
+        self._say(f"\nThe gate {gate['name']} is open: one person of each group has to approve.")
+        self._say(f"Open a mail in the browser, follow its link, sign in on the local page as that person{rest}:")
+        for whose, address in inboxes(self._simulator):
+            self._say(f"  {whose:<26} {address}")
+        self._say("Or type in another terminal:")
         for person in APPROVERS:
-            words = [
-                "closure",
-                "approve",
-                self._closure,
-                "--gate",
-                str(gate["name"]),
-                "--server",
-                self._url,
-                "--as",
-                person,
-            ]
-            if gate["name"] == LAST_GATE:
-                words += ["--domain", self._domain]
-            self._console.print(f"  {shlex.join(words)}", soft_wrap=True)
-        self._console.print("")
+            words = ["closure", "approve", self._closure, "--gate", str(gate["name"])]
+            words += ["--server", self._url, "--as", person, *(["--domain", self._domain] if last else [])]
+            self._say(f"  {shlex.join(words)}")
+        deputies = ", ".join(person for people in DEPUTIES.values() for person in people)
+        self._say(f"After a minute without an answer they are reminded; after two, {deputies} is asked as well.")
+        self._say(f"Ctrl-C ends everything. The closure's page: {self._url}/closures/{self._closure}\n")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)

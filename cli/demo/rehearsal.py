@@ -51,7 +51,7 @@ def run(choices: Choices) -> int:
             closure = str(api.post("/api/closures", stage.request(tenant))["closureId"])
             screen.print(f"Filed as {closure}; its page is {url}/closures/{closure}", soft_wrap=True)
             _order_robot(str(tenant["url"]), url, closure, headers)
-            document = _follow(api, closure, str(tenant["domain"]), processes, screen, choices)
+            document = _follow(api, closure, tenant, processes, screen, choices)
             if document.get("status") != "ended":
                 log = tail(folder.path / "host.log")
                 said = f"It has not ended, and nothing moves any more. The end of host.log:\n{log}"
@@ -93,7 +93,7 @@ def _ready_line(line: str) -> dict[str, Any] | None:
 
 
 def _start_host(processes: Processes, folder: stage.StateFolder, tenant: dict[str, Any], choices: Choices) -> str:
-    policy = folder.write("approval-policy.yaml", stage.approval_policy())
+    policy = folder.write("approval-policy.yaml", stage.approval_policy(choices.day_seconds))
     folder.write("request.yaml", stage.request(tenant))
     environment = {**stage.clean_environment(), **stage.settings(tenant, choices, policy)}
     state = str(folder.path / "host")
@@ -121,9 +121,9 @@ def _order_robot(simulator: str, url: str, closure: str, headers: dict[str, str]
 
 
 def _follow(
-    api: Api, closure: str, domain: str, processes: Processes, screen: Console, choices: Choices
+    api: Api, closure: str, tenant: dict[str, Any], processes: Processes, screen: Console, choices: Choices
 ) -> dict[str, Any]:
-    people = People(api.url, closure, domain, screen, approve_all=choices.approve_all)
+    people = People(api.url, closure, tenant, screen, approve_all=choices.approve_all)
     patience = Patience(choices.day_seconds, approve_all=choices.approve_all)
 
     def read() -> dict[str, Any]:

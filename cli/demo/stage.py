@@ -15,8 +15,15 @@ from cli.errors import BadInput
 
 OPERATOR = "olga@fabrikam.com"
 GROUPS = {"it": ["ann@fabrikam.com", "bob@fabrikam.com"], "owner": ["cyd@fabrikam.com"]}
+DEPUTIES = {"it": ["dan@fabrikam.com"]}
 APPROVERS = ("ann@fabrikam.com", "cyd@fabrikam.com")
 """The smallest set of people that reaches every gate's quorum."""
+SENDER = "closure@fabrikam.com"
+CHANNEL = "closure"
+"""The simulator's name for the Teams workflow that posts our cards."""
+REMIND_SECONDS, ESCALATE_SECONDS = 60.0, 120.0
+"""How long people may take before they are reminded, and before deputies are asked too; seconds as they pass here."""
+LONGEST_DAYS = 3650.0
 GATES = ("plan", "go-on", "delete-tenant")
 FOREIGN = ("CLOSURE_", "AZURE_", "AzureWebJobs", "WEBSITE_", "FUNCTIONS_", "IDENTITY_", "MSI_")
 """What a rehearsal never takes over from the caller: it could point at a real cloud."""
@@ -85,15 +92,29 @@ def settings(tenant: dict[str, Any], choices: Choices, policy: Path) -> dict[str
         "CLOSURE_HOME_TENANT_ID": str(tenant["homeTenantId"]),
         "CLOSURE_ALLOWED_TENANTS": str(tenant["tenantId"]),
         "CLOSURE_APPROVAL_POLICY": str(policy),
+        "CLOSURE_MAIL_FROM": SENDER,
+        "CLOSURE_TEAMS_WEBHOOK": f"{url}/_teams/workflows/{CHANNEL}",
         "CLOSURE_DAY_SECONDS": f"{choices.day_seconds:g}",
         "CLOSURE_WRITE_LIMIT": write_limit(choices.quota),
     }
 
 
-def approval_policy() -> dict[str, Any]:
-    """Two different people, one of each group, at every gate."""
-    rule = {"groups": {"it": 1, "owner": 1}, "distinct": 2}
-    return {"groups": GROUPS, "gates": dict.fromkeys(GATES, rule)}
+def approval_policy(day_seconds: float) -> dict[str, Any]:
+    """Two different people, one of each group, at every gate; reminders wait as long as a person needs to read."""
+    rule = {
+        "groups": {"it": 1, "owner": 1},
+        "distinct": 2,
+        "remindAfterDays": [min(LONGEST_DAYS, REMIND_SECONDS / day_seconds)],
+        "escalateAfterDays": min(LONGEST_DAYS, ESCALATE_SECONDS / day_seconds),
+    }
+    return {"groups": GROUPS, "deputies": DEPUTIES, "gates": dict.fromkeys(GATES, rule)}
+
+
+def inboxes(simulator: str) -> list[tuple[str, str]]:
+    """(whose, address of the page) of everything that is sent to people who can approve."""
+    people = [(f"{person} ({group})", person) for group, names in GROUPS.items() for person in names]
+    shown = [*people, ("the Teams channel", f"workflow:{CHANNEL}")]
+    return [(whose, f"{simulator}/_sim/inbox?to={address}") for whose, address in shown]
 
 
 def request(tenant: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import ssl
 import threading
@@ -35,6 +36,10 @@ KEEPALIVE_SECONDS = 4.0
 """Shorter than any server's idle limit we know: a connection closed under a write looks like a lost answer."""
 DEFAULT_RETRY_AFTER = 5.0
 """Seconds to wait after a 429 that does not say how long (tenant-facts D: some limits send no Retry-After)."""
+
+for _name in ("httpx", "httpcore"):
+    # httpx writes every URL at INFO, with its query; the Teams webhook's query is a secret.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class TokenGiver(Protocol):

@@ -109,11 +109,15 @@ class Credentials:
 
     def _static(self, tenant_id: str) -> _Token:
         # By tenant, not by scope: a rehearsal may have every endpoint under one URL.
-        partner = bool(self._settings.partner_static_token) and tenant_id == self.partner_tenant
-        value = self._settings.partner_static_token if partner else self._settings.static_token
+        settings = self._settings
+        if settings.home_static_token and tenant_id == settings.home_tenant_id:
+            name, value = "CLOSURE_HOME_STATIC_TOKEN", settings.home_static_token
+        elif settings.partner_static_token and tenant_id == self.partner_tenant:
+            name, value = "CLOSURE_PARTNER_STATIC_TOKEN", settings.partner_static_token
+        else:
+            name, value = "CLOSURE_STATIC_TOKEN", settings.static_token
         expires = claims_of(value).get("exp")
         if isinstance(expires, int | float) and expires <= time.time():
-            name = "CLOSURE_PARTNER_STATIC_TOKEN" if partner else "CLOSURE_STATIC_TOKEN"
             raise ServiceTrouble(f"The static token has expired; set a new {name}.")
         return _Token(value, float("inf"))
 

@@ -30,3 +30,25 @@ class Person:
     def from_dict(cls, data: Mapping[str, Any]) -> Person:
         """Read what `to_dict` wrote."""
         return cls(data["tenantId"], data["objectId"], data["upn"], data.get("name", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's account in the hosting tenant, as its directory knows it."""
+
+    tenant_id: str
+    object_id: str
+    upn: str
+    name: str = ""
+    mail: str = ""
+    enabled: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands on a gate: {tenantId, objectId, upn, name, mail}."""
+        return {
+            "tenantId": self.tenant_id,
+            "objectId": self.object_id,
+            "upn": self.upn,
+            "name": self.name,
+            "mail": self.mail,
+        }

@@ -61,6 +61,25 @@ def check_manifest(manifest: Mapping[str, Any], row: Mapping[str, Any], gate: Ma
         raise RailBroken(Rail.APPROVAL, "The plan in force has not been approved.")
 
 
+def check_terms(doc: Mapping[str, Any], terms: Mapping[str, Any]) -> None:
+    """The gate asked nobody but the people of the closure's terms, and no fewer of them.
+
+    `doc` is the gate's document with persons, `terms` the row's for this gate with addresses.
+    """
+    gate = doc["gate"]
+    if {name: group["quorum"] for name, group in doc["groups"].items()} != {
+        name: group["quorum"] for name, group in terms["groups"].items()
+    }:
+        raise RailBroken(Rail.APPROVAL, f"The groups or quorums of the gate {gate} are not the closure's.")
+    if doc["distinct"] < terms["distinct"]:
+        raise RailBroken(Rail.APPROVAL, f"The gate {gate} asked for fewer different people than the closure's terms.")
+    for name, group in doc["groups"].items():
+        listed = {upn.lower() for upn in (*terms["groups"][name]["people"], *terms["groups"][name]["deputies"])}
+        for person in group["people"]:
+            if person["upn"].lower() not in listed:
+                raise RailBroken(Rail.APPROVAL, f"{person['upn']} stands at the gate {gate}, but not in its terms.")
+
+
 def check_used_in_time(gate: Mapping[str, Any], first_write: bool, now: datetime) -> None:
     """An approval that was never used has not run out; once used it stays alive for the approved plan."""
     if first_write and now > datetime.fromisoformat(gate["executeBy"]):

@@ -18,11 +18,15 @@ from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
 from tests.fakes.tenant import HOME, KEEPER_UPN, TARGET, FakeBilling, FakeDirectory, FakeOutside, FakePartner
 
 OLGA = Person(HOME, "olga", "olga@fabrikam.com", "Olga")
 ANN = Person(HOME, "ann", "ann@fabrikam.com", "Ann")
+BOB = Person(HOME, "bob", "bob@fabrikam.com", "Bob")
 CYD = Person(HOME, "cyd", "cyd@fabrikam.com", "Cyd")
+DEE = Person(HOME, "dee", "dee@fabrikam.com", "Dee")
+EVE = Person(HOME, "eve", "eve@fabrikam.com", "Eve")
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -53,6 +57,9 @@ class Rig:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     environment: dict[str, Any] = field(default_factory=dict)
     policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    people: FakePeople | None = field(default_factory=lambda: FakePeople(OLGA, ANN, BOB, CYD, DEE, EVE))
+    mailer: FakeMailer = field(default_factory=FakeMailer)
+    channel: FakeChannel = field(default_factory=FakeChannel)
     closure: str = ""
     parts: Parts = field(init=False)
 
@@ -85,6 +92,9 @@ class Rig:
             lambda _: self.billing,
             lambda _: self.partner,
             lambda _: self.outside,
+            self.people,
+            self.mailer,
+            self.channel,
         )
         wiring.use(self.parts)
         return self
@@ -131,7 +141,19 @@ class Rig:
     async def decide(self, gate: str, person: Person, word: str = "approve") -> None:
         row = await self.row()
         said = {"gate": gate, "serial": row["planSerial"], "digest": row["digest"], "decision": word, "comment": ""}
-        await self.ledger.decide(self.closure, said, person)
+        await self.ledger.decide(self.closure, {**said, "via": "api"}, person)
+
+    async def gate(self, gate: str = "plan") -> dict[str, Any]:
+        """A gate's document under the plan in force."""
+        doc = await self.ledger.gate(self.closure, gate, (await self.row())["planSerial"])
+        assert doc is not None
+        return doc
+
+    async def notices(self, kind: str, channel: str = "mail") -> list[str]:
+        """Object ids (or addresses) of everybody a message of this kind was put on record for."""
+        notices = await self.ledger.notices(self.closure)
+        found = [one["to"] for one in notices if (one["kind"], one["channel"]) == (kind, channel)]
+        return sorted(to["objectId"] or to["upn"] if to else "channel" for to in found)
 
     # -- looking ------------------------------------------------------------------------------------------------------
     async def row(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tenantclosure import wiring
 from tenantclosure.model.people import Person
 from tests.activities.rig import ANN, CYD, OLGA, Rig
 from tests.fakes.dying_records import Crash, DyingRecords
-from tests.fakes.tenant import HOME
+from tests.fakes.tenant import HOME, TARGET
 
 
 async def opened(rig: Rig) -> dict[str, Any]:
@@ -29,12 +29,14 @@ async def test_a_gate_waits_for_its_people(rig: Rig) -> None:
     assert (await activities.judge_gate(order))["state"] == "open"
     await rig.decide("plan", ANN)
     judged = await activities.judge_gate(order)
-    assert (judged["state"], judged["seconds"]) == ("open", pytest.approx(7 * 86400, abs=2))
+    assert (judged["state"], judged["seconds"]) == ("open", pytest.approx(86400, abs=2)), "until the first reminder"
+    rig.clock.go_on(days=6)
+    assert (await activities.judge_gate(order))["seconds"] == pytest.approx(86400, abs=2), "until the answer-by date"
     await rig.decide("plan", CYD)
     assert (await activities.judge_gate(order))["state"] == "approved"
     assert (await rig.row())["gate"] is None
-    story = ["gate:opened", "gate:decided", "gate:decided", "gate:closed"]
-    assert (await rig.words())[-4:] == story
+    story = ["gate:opened", "gate:decided", "gate:reminded", "gate:decided", "gate:closed"]
+    assert (await rig.words())[-5:] == story
 
 
 async def test_one_no_is_enough(rig: Rig) -> None:
@@ -57,11 +59,12 @@ async def test_silence_expires(rig: Rig) -> None:
 
 
 async def test_the_requester_and_strangers_do_not_count(rig: Rig) -> None:
-    """The requester under an approver's address and a stranger leave the gate open."""
+    """The requester under an approver's address, a stranger and a namesake of another tenant leave the gate open."""
     order = await opened(rig)
     await rig.decide("plan", ANN)
     await rig.decide("plan", Person(HOME, OLGA.object_id, CYD.upn))
     await rig.decide("plan", Person(HOME, "eve", "eve@evil.com"))
+    await rig.decide("plan", Person(TARGET, CYD.object_id, CYD.upn))
     assert (await activities.judge_gate(order))["state"] == "open"
 
 
@@ -75,11 +78,12 @@ async def test_an_abort_ends_the_waiting(rig: Rig) -> None:
 async def test_opening_again_keeps_the_date(rig: Rig) -> None:
     """A gate that is opened again after a crash keeps its answer-by date and is audited once."""
     order = await opened(rig)
-    first = await rig.ledger.gate(rig.closure, "plan", 1)
-    rig.clock.go_on(days=2)
-    await activities.open_gate(order)
-    assert await rig.ledger.gate(rig.closure, "plan", 1) == first
+    first = await rig.gate()
+    rig.clock.go_on(hours=12)
+    await activities.open_gate({**order, "instance": "another"})
+    assert await rig.gate() == first
     assert (await rig.words()).count("gate:opened") == 1
+    assert (await rig.row())["gate"]["instance"] == "another"
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,8 @@ from tenantclosure.errors import ListingIncomplete, RequestRefused, ServiceTroub
 from tenantclosure.intake import admit
 from tenantclosure.model.approval_policy import ApprovalPolicy
 from tenantclosure.model.inventory import Organization
-from tenantclosure.model.people import Person
-from tests.activities.rig import OLGA, Rig, document
+from tenantclosure.model.people import Account, Person
+from tests.activities.rig import ANN, CYD, OLGA, Rig, document
 from tests.fakes.tenant import HOME, KEEPER, KEEPER_UPN, TARGET, FakeDirectory, user
 
 POLICY = {
@@ -167,7 +168,16 @@ async def test_a_claimed_request_needs_one_more(rig: Rig) -> None:
     """Over the queue the terms of every gate ask for one person more than the same request signed in."""
     row = await admit(document(requestedBy="olga@fabrikam.com"), None, rig.parts)
     assert {terms["distinct"] for terms in row["terms"].values()} == {3}
-    assert row["requester"]["key"] is None
+    assert row["claimed"]
+
+
+async def test_the_person_behind_a_claim_is_known(rig: Rig) -> None:
+    """Who is named over the queue is looked up, so that no gate counts them; a name without an account stays a name."""
+    row = await admit(document(requestedBy="Olga@fabrikam.com"), None, rig.parts)
+    assert {**OLGA.to_dict(), "key": OLGA.key} == row["requester"]
+    await rig.ledger.end(row["closureId"], "aborted")
+    row = await admit(document(requestedBy="ghost@fabrikam.com"), None, rig.parts)
+    assert ("ghost@fabrikam.com", None) == (row["requester"]["upn"], row["requester"]["key"])
 
 
 async def test_trouble_is_not_a_refusal(rig: Rig) -> None:
@@ -188,3 +198,101 @@ async def test_an_approver_of_a_custom_domain(rig: Rig) -> None:
     rig.directory.items["users"].append(user(99))
     found = await refused(rig, {"approvers": [IT, {**OWNER, "people": ["cyd@brand.example"]}]})
     assert found.kind == "approver-in-target"
+
+
+# -- the people named -----------------------------------------------------------------------------------------------
+async def test_everybody_named_is_looked_up_once(rig: Rig) -> None:
+    """Each address is asked for once, however many groups and gates name it; deputies and a signed-in person never."""
+    groups = {"it": ["ann@fabrikam.com", "bob@fabrikam.com"], "owner": ["cyd@fabrikam.com", "bob@fabrikam.com"]}
+    rig.policy = ApprovalPolicy.model_validate({"groups": groups, "deputies": {"it": ["dee@fabrikam.com"]}})
+    rig.process()
+    assert rig.people is not None
+    both = {**OWNER, "people": ["cyd@fabrikam.com", "bob@fabrikam.com"]}
+    row = await admit(document(approvers=[IT, both]), OLGA, rig.parts)
+    assert ["ann@fabrikam.com", "bob@fabrikam.com", "cyd@fabrikam.com"] == sorted(rig.people.asked)
+    assert ["dee@fabrikam.com"] == row["terms"]["plan"]["groups"]["it"]["deputies"]
+
+
+async def test_people_are_looked_up_a_few_at_a_time(rig: Rig) -> None:
+    """Fifty approvers do not become fifty calls at once, nor one after the other."""
+    assert rig.people is not None
+    find, now, most = rig.people.find, 0, 0
+
+    async def slowly(upn: str) -> Account | None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        return await find(upn)
+
+    rig.people.find = slowly  # type: ignore[method-assign]
+    crowd = [Person(HOME, f"p{number}", f"p{number}@fabrikam.com") for number in range(50)]
+    for person in crowd:
+        rig.people.add(person)
+    await admit(document(approvers=[{**IT, "people": [person.upn for person in crowd]}, OWNER]), OLGA, rig.parts)
+    assert 8 == most
+
+
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [
+        (None, "has no account in the hosting tenant"),
+        (Account(HOME, "cyd", CYD.upn, enabled=False), "has an account that is disabled"),
+        (Account(TARGET, "cyd", CYD.upn), "has an account in another tenant than the hosting one"),
+    ],
+)
+async def test_an_approver_without_a_usable_account(rig: Rig, account: Account | None, why: str) -> None:
+    """Somebody who could never decide is refused by name, with the reason and what to do."""
+    assert rig.people is not None
+    del rig.people.accounts[CYD.upn]
+    if account is not None:
+        rig.people.accounts[CYD.upn] = account
+    found = await refused(rig, {})
+    assert ("approvers.1.people", "approver-unknown", 400) == (found.field, found.kind, found.status)
+    assert f"{CYD.upn} {why}." == found.detail
+    assert "enabled account" in found.remedy
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_the_requester_under_another_address(rig: Rig, claimed: bool) -> None:
+    """An approver's address that leads to the requester's account is refused, signed in or claimed."""
+    assert rig.people is not None
+    rig.people.add(Person(HOME.upper(), "OLGA", CYD.upn))
+    if claimed:
+        many = [{**IT, "people": [*IT["people"], "dee@fabrikam.com"]}, OWNER]
+        found = await refused(rig, {"approvers": many, "requestedBy": OLGA.upn}, None)
+    else:
+        found = await refused(rig, {})
+    assert ("approvers.1.people", "requester-approves") == (found.field, found.kind)
+
+
+async def test_one_person_under_two_addresses(rig: Rig) -> None:
+    """Two addresses of one account are one approver: the quorum they were named for can't be reached."""
+    assert rig.people is not None
+    rig.people.add(Person(HOME, ANN.object_id, CYD.upn))
+    found = await refused(rig, {"approvers": [{**IT, "people": [ANN.upn]}, OWNER]})
+    assert ("approvers", "quorum-unreachable") == (found.field, found.kind)
+    assert "nobody counts for two groups" in found.detail
+
+
+async def test_a_silent_directory_is_no_refusal(rig: Rig) -> None:
+    """When the hosting tenant does not answer, the request may be sent again; nothing is left."""
+    assert rig.people is not None
+    rig.people.trouble = ServiceTrouble("down")
+    with pytest.raises(ServiceTrouble):
+        await admit(document(), OLGA, rig.parts)
+    assert rig.records.documents == {}
+
+
+async def test_without_a_directory_names_are_taken_as_they_are(rig: Rig) -> None:
+    """A rehearsal without the hosting tenant's directory admits names that nobody can look up."""
+    rig.people = None
+    rig.process()
+    ghosts = [{**IT, "people": ["ghost@fabrikam.com"]}, OWNER]
+    row = await admit(document(approvers=ghosts), OLGA, rig.parts)
+    assert ["ghost@fabrikam.com"] == row["terms"]["plan"]["groups"]["it"]["people"]
+    await rig.ledger.end(row["closureId"], "aborted")
+    many = [{**IT, "people": ["ghost@fabrikam.com", "ann@fabrikam.com"]}, OWNER]
+    row = await admit(document(approvers=many, requestedBy=OLGA.upn), None, rig.parts)
+    assert row["requester"]["key"] is None

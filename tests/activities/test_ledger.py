@@ -138,7 +138,9 @@ async def test_unknown_things_are_missing(rig: Rig) -> None:
         rig.ledger.change("nobody-1", lambda row: None),
         rig.ledger.change_task("nobody-1", "task", lambda doc: None),
         rig.ledger.prove_task("nobody-1", "task", "proof"),
-        rig.ledger.close_gate("nobody-1", "plan", 1, "approved", []),
+        rig.ledger.change_gate("nobody-1", "plan", 1, lambda doc: None),
+        rig.ledger.reopen_gate("nobody-1", "plan", 1, "because"),
+        rig.ledger.change_notice("nobody-1", "notice", lambda doc: None),
     ):
         with pytest.raises(RecordMissing):
             await look
@@ -247,11 +249,11 @@ async def test_control_is_seen_and_shown(rig: Rig) -> None:
     await rig.ready()
     order = await rig.order()
     await rig.ledger.change(rig.closure, lambda row: row.update(control="pause"))
-    assert await activities.check_control(order) == {"paused": True}
+    assert await activities.check_control(order) == {"paused": True, "seconds": None}
     assert (await rig.row())["status"] == "paused"
     assert (await activities.check_control({**order, "halt": True}))["stop"] == "paused"
     await rig.ledger.change(rig.closure, lambda row: row.update(control="run"))
-    assert await activities.check_control(order) == {"paused": False}
+    assert await activities.check_control(order) == {"paused": False, "seconds": None}
     assert (await rig.row())["status"] == "running"
 
 

@@ -13,6 +13,7 @@ from tenantclosure.names import Activity
 from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import DyingRecords
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
 from tests.fakes.tenant import FakeBilling, FakeDirectory, FakeOutside, FakePartner
 
 PAIRS = [
@@ -21,6 +22,9 @@ PAIRS = [
     (ports.Billing, FakeBilling()),
     (ports.Partner, FakePartner()),
     (ports.Outside, FakeOutside()),
+    (ports.People, FakePeople()),
+    (ports.Mailer, FakeMailer()),
+    (ports.Channel, FakeChannel()),
     (ports.Records, DyingRecords(MemoryRecords())),
 ]
 

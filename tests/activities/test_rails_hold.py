@@ -11,7 +11,7 @@ import pytest
 import activities
 from tenantclosure import names
 from tenantclosure.policy.canonical import canonical, digest, sha256
-from tests.activities.rig import ANN, CYD, Rig
+from tests.activities.rig import ANN, CYD, EVE, Rig
 from tests.fakes.tenant import HOME, KEEPER, OWN, TARGET, principal, user
 
 Tamper = Callable[[Rig], Awaitable[None]]
@@ -80,6 +80,16 @@ async def forge_whole_plan(rig: Rig) -> None:
 
 def decisions_of(rig: Rig) -> list[str]:
     return [key for partition, key in rig.records.documents if partition == rig.closure and key.startswith("decision:")]
+
+
+async def lose_the_gate(rig: Rig) -> None:
+    del rig.records.documents[rig.closure, "gate:plan:001"]
+
+
+async def ask_somebody_else(rig: Rig) -> None:
+    groups = (await rig.gate())["groups"]
+    groups["it"]["people"].append({**EVE.to_dict(), "mail": ""})
+    edit(rig, rig.closure, "gate:plan:001", groups=groups)
 
 
 async def lose_a_decision(rig: Rig) -> None:
@@ -165,15 +175,11 @@ BROKEN = [
     ("the row's digest was changed", edit_row(digest="0" * 64), "plan-digest"),
     ("the row's digest is gone", edit_row(digest=None), "plan-digest"),
     ("plan and row forged together", forge_whole_plan, "approval"),
-    ("the gate is open", edit_gate(state="open"), "approval"),
-    ("the gate was vetoed", edit_gate(state="vetoed"), "approval"),
     ("the gate is over another plan", edit_gate(digest="0" * 64), "approval"),
     ("the gate asks fewer people", edit_gate(distinct=1), "approval"),
-    ("the gate asks other people", edit_gate(groups={"it": {"quorum": 1, "people": ["eve@evil.com"]}}), "approval"),
-    ("a decision is missing", lose_a_decision, "approval"),
-    ("one person under another's address", forge_a_person, "approval"),
-    ("a decision became a veto", turn_into_a_veto, "approval"),
-    ("a decision over another plan", another_digest_decided, "approval"),
+    ("the gate asks fewer groups", edit_gate(groups={"it": {"quorum": 1, "people": [], "deputies": []}}), "approval"),
+    ("the gate asks somebody else", ask_somebody_else, "approval"),
+    ("the gate is gone", lose_the_gate, "approval"),
     ("the keeper was demoted", demote_keeper, "keeper"),
     ("the keeper was deleted", delete_keeper, "keeper"),
     ("the keeper was replaced", replace_keeper, "keeper"),
@@ -199,6 +205,28 @@ async def test_a_broken_rail_stops_before_any_write(rig: Rig, tamper: Tamper, ra
     (told,) = await rig.audited("rail:broken")
     assert (told["rail"], told["activity"]) == (rail, "work_shard")
     assert rig.evidence() == []
+
+
+DISPUTED = [
+    ("the gate is open and a decision is missing", (edit_gate(state="open"), lose_a_decision), "revoked"),
+    ("a decision is missing", (lose_a_decision,), "revoked"),
+    ("one person under another's address", (forge_a_person,), "revoked"),
+    ("a decision over another plan", (another_digest_decided,), "revoked"),
+    ("a decision became a veto", (turn_into_a_veto,), "vetoed"),
+    ("the gate was vetoed", (edit_gate(state="vetoed"),), "vetoed"),
+    ("the gate ran out", (edit_gate(state="expired"),), "expired"),
+]
+
+
+@pytest.mark.parametrize(("tampers", "stop"), [one[1:] for one in DISPUTED], ids=[one[0] for one in DISPUTED])
+async def test_decisions_that_do_not_add_up_send_nothing(rig: Rig, tampers: tuple[Tamper, ...], stop: str) -> None:
+    """Whatever the gate's document says: the people's words are judged anew, and without a quorum nothing is sent."""
+    await rig.ready()
+    for tamper in tampers:
+        await tamper(rig)
+    answer = await activities.work_shard(await rig.shard_order())
+    assert (answer["stop"], rig.directory.asked, rig.evidence()) == (stop, [], [])
+    assert (await rig.gate())["state"] == {"revoked": "open"}.get(stop, stop)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +261,7 @@ WRITERS = [
 
 
 @pytest.mark.parametrize(("writer", "more"), WRITERS, ids=[f"{one.__name__}-{n}" for n, (one, _) in enumerate(WRITERS)])
-@pytest.mark.parametrize("tamper", [token_elsewhere, demote_keeper, blob(None), edit_gate(state="open"), off_the_list])
+@pytest.mark.parametrize("tamper", [token_elsewhere, demote_keeper, blob(None), edit_gate(distinct=1), off_the_list])
 async def test_every_writer_stands_behind_the_rails(
     rig: Rig, writer: Any, more: dict[str, Any], tamper: Tamper
 ) -> None:
@@ -289,8 +317,10 @@ async def test_a_shard_with_the_keeper_is_not_even_read(rig: Rig) -> None:
     assert (answer["stop"], answer["detail"].split(":")[0]) == ("rail", "keeper")
 
 
-@pytest.mark.parametrize("changes", [{"state": "open"}, {"state": "expired"}, {"digest": "0" * 64}])
-async def test_the_last_gate_is_looked_at_by_itself(rig: Rig, changes: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "stop"), [({"distinct": 1}, "rail"), ({"state": "expired"}, "expired"), ({"digest": "0" * 64}, "rail")]
+)
+async def test_the_last_gate_is_looked_at_by_itself(rig: Rig, changes: dict[str, str], stop: str) -> None:
     """With the plan's gate in order, the gate delete-tenant has to be approved, over this very plan."""
     rig.directory.items["users"] = rig.directory.items["users"][:1]
     await rig.ready()
@@ -301,7 +331,10 @@ async def test_the_last_gate_is_looked_at_by_itself(rig: Rig, changes: dict[str,
             if key.startswith("decision:delete-tenant"):
                 edit(rig, rig.closure, key, **changes)
     answer = await activities.hand_over(await rig.order())
-    assert (answer["stop"], answer["detail"].split(":")[0]) == ("rail", "approval")
+    assert (answer["stop"], answer["detail"].split(":")[0]) == (
+        stop,
+        {"rail": "approval"}.get(stop, "gate delete-tenant"),
+    )
     assert rig.directory.asked == []
 
 

@@ -15,14 +15,14 @@ def last_gate() -> dict:
 
 
 def test_approve_sends_the_digest_it_saw(closure: Command, server: FakeServer) -> None:
-    """An approval carries the open gate's digest and the comment, as the person named by --as."""
+    """An approval carries the open gate's digest and serial and the comment, as the person named by --as."""
     server.on(f"GET {BASE}", closure_document())
     server.on(f"POST {BASE}/gates/plan/decisions", {"state": "open"})
 
     ran = closure("approve", CLOSURE, "--comment", "agreed", "--as", "ann@fabrikam.com")
 
     assert 0 == ran.code
-    assert {"decision": "approve", "digest": DIGEST, "comment": "agreed"} == server.seen[1].body
+    assert {"decision": "approve", "digest": DIGEST, "comment": "agreed", "serial": 1} == server.seen[1].body
     assert server.seen[1].headers["x-dev-principal"].startswith("ann@fabrikam.com;roles=")
 
 
@@ -77,6 +77,62 @@ def test_veto_and_revoke(closure: Command, server: FakeServer) -> None:
     closure("approve", CLOSURE, "--revoke")
 
     assert ["veto", "revoke"] == [seen.body["decision"] for seen in server.seen if seen.method == "POST"]
+
+
+def in_force(*names: str, **changes: object) -> dict:
+    """A running closure whose gates of these names are approved."""
+    held = [{"name": name, "serial": 2, "digest": DIGEST, "closedAt": "2029-12-30T00:00:00Z"} for name in names]
+    return closure_document(**{"gate": None, "status": "running", "inForce": held, **changes})
+
+
+@pytest.mark.parametrize("arguments", [("approve", CLOSURE, "--revoke"), ("veto", CLOSURE)])
+def test_an_approval_in_force_can_be_taken_back(
+    closure: Command, server: FakeServer, arguments: tuple[str, ...]
+) -> None:
+    """After the gate closed, revoke and veto go to the approval that is in force, with its serial."""
+    server.on(f"GET {BASE}", in_force("plan"))
+    server.on(f"POST {BASE}/gates/plan/decisions", {})
+
+    ran = closure(*arguments)
+
+    assert 0 == ran.code, ran.err
+    assert (2, DIGEST) == (server.seen[1].body["serial"], server.seen[1].body["digest"])
+
+
+def test_of_several_approvals_in_force_one_is_named(closure: Command, server: FakeServer) -> None:
+    """Taking back is no guess: --gate says which approval is meant."""
+    server.on(f"GET {BASE}", in_force("plan", "go-on"))
+    server.on(f"POST {BASE}/gates/go-on/decisions", {})
+
+    vague = closure("approve", CLOSURE, "--revoke")
+    named = closure("approve", CLOSURE, "--revoke", "--gate", "go-on")
+
+    assert (2, 0) == (vague.code, named.code)
+    assert "plan and go-on" in vague.err
+
+
+def test_the_open_gate_comes_first(closure: Command, server: FakeServer) -> None:
+    """While a gate is open a veto without --gate is meant for it; --gate reaches the earlier approval."""
+    gate = {"name": "delete-tenant", "serial": 2, "digest": DIGEST}
+    server.on(f"GET {BASE}", in_force("plan", gate=gate))
+    server.on(f"POST {BASE}/gates/delete-tenant/decisions", {})
+    server.on(f"POST {BASE}/gates/plan/decisions", {})
+
+    closure("veto", CLOSURE)
+    closure("veto", CLOSURE, "--gate", "plan")
+
+    posted = [seen.path for seen in server.seen if seen.method == "POST"]
+    assert [f"{BASE}/gates/{name}/decisions" for name in ("delete-tenant", "plan")] == posted
+
+
+def test_what_is_approved_is_not_approved_again(closure: Command, server: FakeServer) -> None:
+    """An approval needs an open gate."""
+    server.on(f"GET {BASE}", in_force("plan"))
+
+    ran = closure("approve", CLOSURE, "--gate", "plan")
+
+    assert 2 == ran.code
+    assert "The gate plan is not open" in ran.err
 
 
 @pytest.mark.parametrize("verb", ["pause", "unpause", "resume", "abort", "rollback"])

@@ -72,15 +72,34 @@ def test_wrong_quota_is_bad_input(closure: Command, quota: str) -> None:
 def test_stage_fits_the_product(tmp_path: Path) -> None:
     """Settings, policy and request of the rehearsal are what the product accepts."""
     policy_file = tmp_path / "policy.yaml"
-    policy_file.write_text(json.dumps(stage.approval_policy()), encoding="utf-8")
+    policy_file.write_text(json.dumps(stage.approval_policy(1.0)), encoding="utf-8")
 
     settings = Settings.model_validate(stage.settings(TENANT, CHOICES, policy_file))
     request = parse_request(stage.request(TENANT))
 
     assert settings.rehearsal
     assert (20, 3000) == (settings.rate, settings.burst)
+    assert ("closure@fabrikam.com", f"{TENANT['url']}/_teams/workflows/closure") == (
+        settings.mail_from,
+        settings.teams_webhook,
+    )
     for gate in Gate:
         assert 2 == gate_terms(request, load_policy(policy_file, rehearsal=True), gate, claimed=False)["distinct"]
+
+
+@pytest.mark.parametrize("day", [0.001, 0.1, 1.0, 86400.0])
+def test_reminders_wait_for_people(tmp_path: Path, day: float) -> None:
+    """However short a day is, people have a minute before they are reminded, and two before deputies are asked."""
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(json.dumps(stage.approval_policy(day)), encoding="utf-8")
+    policy = load_policy(policy_file, rehearsal=True)
+
+    for gate in Gate:
+        rule = policy.rule(gate)
+        shortest = min(60.0, 3650 * day)
+        assert pytest.approx(shortest) == rule.remind_after_days[0] * day
+        assert pytest.approx(min(120.0, 3650 * day)) == rule.escalate_after_days * day
+    assert {"it": ["dan@fabrikam.com"]} == policy.deputies
 
 
 def test_callers_settings_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +129,7 @@ def test_temporary_state_goes_and_chosen_state_stays(tmp_path: Path) -> None:
 
 def people(server: FakeServer, out: io.StringIO, *, approve_all: bool) -> People:
     """The people of a rehearsal at the fake server."""
-    return People(server.url, CLOSURE, TENANT["domain"], Console(file=out, width=200), approve_all=approve_all)
+    return People(server.url, CLOSURE, TENANT, Console(file=out, width=200), approve_all=approve_all)
 
 
 def test_people_approve_each_gate_once(server: FakeServer) -> None:
@@ -138,7 +157,7 @@ def test_people_type_the_domain_at_the_last_gate(server: FakeServer) -> None:
 
 
 def test_people_are_told_how_to_approve(server: FakeServer) -> None:
-    """Without --approve-all the exact command lines are shown once and nothing is sent."""
+    """Without --approve-all every inbox and the exact command lines are shown once, and nothing is sent."""
     out = io.StringIO()
     group = people(server, out, approve_all=False)
 
@@ -148,6 +167,8 @@ def test_people_are_told_how_to_approve(server: FakeServer) -> None:
     line = f"closure approve {CLOSURE} --gate plan --server {server.url} --as ann@fabrikam.com"
     assert 1 == out.getvalue().count(line)
     assert f"{server.url}/closures/{CLOSURE}" in out.getvalue()
+    for to in ("ann@fabrikam.com", "bob@fabrikam.com", "cyd@fabrikam.com", "workflow:closure"):
+        assert 1 == out.getvalue().count(f"{TENANT['url']}/_sim/inbox?to={to}\n")
     assert [] == server.seen
 
 

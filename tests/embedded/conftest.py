@@ -14,9 +14,9 @@ from embedded.host import LocalHost
 TOY_APP = Path(__file__).parent / "toyapp"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def toy_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
-    """A running host; nothing of it may be left in the environment afterwards."""
+    """A running host for one file of tests: what it puts into the environment must not meet other tests."""
     azurite.install()
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CLOSURE_STORAGE", raising=False)

@@ -26,11 +26,13 @@ def test_most_specific_route_wins(toy: httpx.Client) -> None:
 
 def test_wrong_method_and_unknown_path(toy: httpx.Client) -> None:
     """405 names what is allowed; 404 is for paths that nobody serves."""
-    wrong, unknown = toy.delete("/cookies"), toy.get("/nothing/here")
+    wrong = toy.delete("/cookies")
 
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
-    assert unknown.status_code == 404
-    assert unknown.headers["content-type"].startswith("application/problem+json")
+    for path in ("/nothing/here", "/nothing/%0A"):
+        unknown = toy.get(path)
+        assert unknown.status_code == 404
+        assert unknown.headers["content-type"].startswith("application/problem+json")
 
 
 def test_response_headers(toy: httpx.Client) -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.orchestrators.record` records the golden histories anew; golden/README.md says when that is allowed.
 
 One small closure is played that uses every orchestrator, and every way in which a history can bend: trouble that is
-tried again, a pause, drift, a held shard, a wake that ends a wait, a timer of more than three days.
+tried again, a pause, an approval taken back, a closed window, a gate without people, drift, a held shard, a wake that
+ends a wait, a timer of more than three days.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ def play() -> list[Execution]:
     tenant.does("check_preflight", Trouble("503"))
     tenant.does("open_wave", {"stop": "drift", "detail": "1 new in users: u9"})
     tenant.does("turn_off_mfa", {"stop": "paused", "detail": ""})
-    tenant.does("check_control", {"paused": True})
+    tenant.does(
+        "check_control", {"paused": True, "seconds": None}, {"paused": False}, {"paused": True, "seconds": HOUR}
+    )
+    tenant.does("disable_refused", {"stop": "revoked", "detail": "gate plan"})
+    tenant.does("open_gate", {"state": "unreachable", "seconds": HOUR})
     tenant.does("work_shard", {"state": "held", "bucket": {"tokens": 0.5}, "retryAfter": 90.0})
-    tenant.does("advance_subscription", {"done": False, "stage": "active", "seconds": 10 * DAY})
+    waits = {"done": False, "stage": "active", "seconds": 10 * DAY}
+    tenant.does("advance_subscription", waits, {"stop": "window", "detail": "2026-01-01T22:00:00.000Z"})
     tenant.does("probe_task", {"proven": False, "proof": "", "seconds": HOUR})
     tenant.does("judge_gate", {"state": "open", "seconds": DAY}, {"state": "open", "seconds": DAY})
     stepper = tenant.stepper()

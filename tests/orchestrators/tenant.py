@@ -123,7 +123,7 @@ class Tenant:
             return stop
         if order["epoch"] != self.epoch:
             return {"stop": "fenced", "detail": "another run"}
-        return {"paused": self.control == "pause"}
+        return {"paused": self.control == "pause", "seconds": None}
 
     def replan(self, order: dict[str, Any]) -> Any:
         if stop := self._stop(order):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrators.close_tenant import ENDS
-from orchestrators.flow import PATIENCE
+from orchestrators.flow import HELD, PATIENCE
 from tenantclosure.names import Activity, Phase, Result
 from tests.orchestrators.stepper import Instance, Stepper, Trouble
 from tests.orchestrators.tenant import DAY, HOUR, ORDER, ROOT, STORY, Tenant
@@ -224,14 +224,15 @@ ALONE = ("advance_subscription", "open_task", "probe_task")
 """What children call that wait a pause out by themselves, because another child may run for months."""
 
 
+@pytest.mark.parametrize("reason", HELD)
 @pytest.mark.parametrize("name", ALONE)
-def test_a_child_waits_a_pause_out_by_itself(name: str) -> None:
-    """A subscription or a manual task looks again every hour of a pause, and goes on after it."""
+def test_a_child_waits_out_by_itself_what_holds_it(name: str, reason: str) -> None:
+    """A subscription or a manual task looks again every hour of a pause, a revocation or a closed window."""
     tenant = near(name)
 
     def pause_comes(_: Any) -> Any:
         tenant.control = "pause"
-        return stop("paused")
+        return stop(reason)
 
     tenant.does(name, pause_comes)
     stepper, instance = started(tenant)
@@ -247,14 +248,15 @@ def test_a_child_waits_a_pause_out_by_itself(name: str) -> None:
     assert 1 == len(stepper.of("end_closure"))
 
 
+@pytest.mark.parametrize("reason", HELD)
 @pytest.mark.parametrize("name", [name for name in CHECKING if name not in ALONE])
-def test_pause_waits_until_unpaused_and_goes_on(name: str) -> None:
-    """A pause met anywhere holds the story; once it is lifted, the phase begins again and the closure closes."""
+def test_what_holds_the_story_is_waited_out(name: str, reason: str) -> None:
+    """A pause, a revocation or a closed window holds the story; then the phase begins again and the closure closes."""
     tenant = near(name)
 
     def pause_comes(_: Any) -> Any:
         tenant.control = "pause"
-        return stop("paused")
+        return stop(reason)
 
     tenant.does(name, pause_comes)
     stepper, instance = started(tenant)
@@ -263,6 +265,7 @@ def test_pause_waits_until_unpaused_and_goes_on(name: str) -> None:
 
     assert "running" == instance.status
     assert "check_control" == stepper.names()[-1]
+    assert {reason} == {call.order["held"] for call in stepper.of("check_control")}
     assert [] == stepper.of("undo_freeze") == stepper.of("write_report")
 
     tenant.control = "run"
@@ -339,6 +342,58 @@ def test_an_outage_of_one_subscription_does_not_fail_the_run() -> None:
 
     assert Result.CLOSED == result(instance)
     assert [] == stepper.of("undo_freeze")
+
+
+# -- an approval taken back, a closed window ---------------------------------------------------------------------------
+@pytest.mark.parametrize("state", ["vetoed", "expired"])
+def test_what_the_people_say_while_it_waits_can_end_it(state: str) -> None:
+    """A veto or silence at a gate that was opened again ends the closure in the ordinary way."""
+    tenant = near("work_shard")
+    tenant.does("work_shard", stop("revoked", "gate plan"))
+    tenant.does("check_control", {"paused": True, "seconds": DAY}, stop(state, "gate plan"))
+    stepper, instance = tenant.close()
+
+    assert state == result(instance)
+    assert ["undo", "report", "end"] == tenant.written
+    assert "gate plan" == stepper.of("write_report")[0].order["why"]
+    assert [] == tenant.worked
+
+
+def test_all_lanes_stop_and_go_on_after_a_revocation() -> None:
+    """Each lane hands its stop back; approved again, the phase is worked through and no other gate is asked."""
+    tenant = Tenant(lanes=3, shards={"users": (6, 6)})
+    tenant.does("work_shard", *[stop("revoked", "gate plan")] * 3)
+    tenant.does("check_control", {"paused": True, "seconds": 60.0})
+    stepper, instance = tenant.close()
+
+    assert Result.CLOSED == result(instance)
+    assert list(range(6)) == sorted(shard for family, _, shard in tenant.worked if family == "users")
+    assert ["plan", "delete-tenant"] == [call.order["gate"] for call in stepper.of("await_gate")]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(600.0, 600.0), (10 * HOUR, HOUR), (None, HOUR), (0.0, 0.5)])
+def test_the_wait_ends_when_something_is_due(seconds: float | None, expected: float) -> None:
+    """The opening of a window or the next reminder is met in time; an hour at most, and never less than the least."""
+    tenant = near("turn_off_mfa")
+    tenant.does("turn_off_mfa", stop("window", "2026-01-01T22:00:00Z"))
+    tenant.does("check_control", {"paused": True, "seconds": seconds})
+    stepper, instance = tenant.close()
+    looks = [call.at for call in stepper.of("check_control")]
+
+    assert Result.CLOSED == result(instance)
+    assert [0.0, expected] == looks
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_short_days_do_not_make_a_child_spin(name: str) -> None:
+    """With days of two seconds a child that is held looks twice a second, not twelve times."""
+    tenant = near(name)
+    tenant.run["daySeconds"] = 2.0
+    tenant.does(name, *[stop("revoked")] * 4)
+    stepper, instance = tenant.close()
+
+    assert Result.CLOSED == result(instance)
+    assert [0.0, 0.5, 1.0, 1.5, 2.0] == [call.at for call in stepper.of(name)][:5]
 
 
 # -- trouble ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from orchestrators.flow import LONGEST_TIMER
 from tests.orchestrators.stepper import Instance, Stepper
 from tests.orchestrators.tenant import DAY, HOUR
 
-RUN = {"schema": 1, "closureId": "c", "epoch": 1, "serial": 1, "phase": "p", "daySeconds": DAY, "instance": "parent"}
+RUN = {"schema": 1, "closureId": "c", "epoch": 1, "serial": 1, "phase": "p", "instance": "parent"}
+RUN |= {"daySeconds": DAY, "leastPoll": 0.5}
 GATE = {**RUN, "gate": "plan"}
 TASK = {**RUN, "kind": "turn-off-sync", "target": "t", "name": "n", "ask": True}
 SUBSCRIPTION = {**RUN, "item": "sub-1", "goal": "deleted"}
@@ -177,6 +178,47 @@ def test_events_of_another_name_do_not_wake_and_case_does_not_matter() -> None:
     gate.stepper.run(until=130.0)
 
     assert [0.0, 120.0] == [call.at for call in gate.stepper.of("judge_gate")]
+
+
+def test_gate_without_people_is_tried_until_it_opens() -> None:
+    """A gate whose people can't be reached is not judged; it is opened again at its own distance, then decided."""
+    gate, tries = Gate(), iter([600.0] * 3)
+    gate.stepper.activities = {**gate.stepper.activities, "open_gate": lambda _: unreachable(gate, tries)}
+    gate.stepper.at(4 * HOUR, lambda: gate.decide("approved"))
+    gate.stepper.run()
+
+    assert "approved" == gate.instance.output["state"]
+    assert [0.0, 600.0, 1200.0, 1800.0] == [call.at for call in gate.stepper.of("open_gate")]
+    assert 1800.0 == gate.stepper.of("judge_gate")[0].at
+
+
+def test_gate_without_people_hears_a_wake_and_an_abort() -> None:
+    """Woken, the opening is tried at once; what it came to meanwhile is told by the judge."""
+    gate, tries = Gate(), iter([DAY] * 2)
+    gate.stepper.activities = {**gate.stepper.activities, "open_gate": lambda _: unreachable(gate, tries)}
+    gate.stepper.at(60.0, lambda: gate.decide("open"))
+    gate.stepper.at(120.0, lambda: gate.decide("aborted"))
+    gate.stepper.run()
+
+    assert "aborted" == gate.instance.output["state"]
+    assert [0.0, 60.0, 120.0] == [call.at for call in gate.stepper.of("open_gate")]
+
+
+def test_months_without_people_keep_the_history_small() -> None:
+    """A gate that nobody can pass for thirty days never puts more than one round of tries into a history."""
+    gate, tries = Gate(answer_by=60 * DAY), iter([HOUR] * 30 * 24)
+    gate.stepper.activities = {**gate.stepper.activities, "open_gate": lambda _: unreachable(gate, tries)}
+    gate.stepper.at(31 * DAY, lambda: gate.decide("approved"))
+    gate.stepper.run()
+
+    assert "approved" == gate.instance.output["state"]
+    assert gate.stepper.longest()["await_gate"] <= 8 * ROUNDS + 20
+
+
+def unreachable(gate: Gate, tries: Iterator[float]) -> dict[str, Any]:
+    """What opening answers: unreachable as long as there are tries left."""
+    seconds = next(tries, None)
+    return {"state": gate.state} if seconds is None else {"state": "unreachable", "seconds": seconds}
 
 
 def test_gate_that_meets_a_stop_returns_it() -> None:

@@ -169,3 +169,53 @@ def test_permissions() -> None:
     assert rails.missing_permissions(TokenIdentity(TENANT, None, None, rails.NEEDED_PERMISSIONS)) == (
         "User.DeleteRestore.All",
     )
+
+
+# -- who was asked ----------------------------------------------------------------------------------------------------
+ASKED = {
+    "groups": {
+        "it": {"quorum": 2, "people": ["ann@f.com", "bob@f.com"], "deputies": ["dee@f.com"]},
+        "owner": {"quorum": 1, "people": ["cyd@f.com"], "deputies": []},
+    },
+    "distinct": 3,
+}
+
+
+def gate_of(it: str = "ann bob", owner: str = "cyd", **changes: Any) -> dict[str, Any]:
+    """A gate that asked these people."""
+
+    def people(names: str) -> list[dict[str, str]]:
+        return [{"tenantId": HOME, "objectId": name, "upn": f"{name}@F.com", "name": name} for name in names.split()]
+
+    groups = {"it": {"quorum": 2, "people": people(it)}, "owner": {"quorum": 1, "people": people(owner)}}
+    return {"gate": "plan", "groups": groups, "distinct": 3, **changes}
+
+
+@pytest.mark.parametrize("gate", [gate_of(), gate_of("ann dee bob"), gate_of("ann", ""), gate_of(distinct=4)])
+def test_terms_are_kept(gate: dict[str, Any]) -> None:
+    """People of the terms, their deputies, fewer of them, or a stricter number pass."""
+    rails.check_terms(gate, ASKED)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param(gate_of("ann bob eve"), id="a stranger"),
+        pytest.param(gate_of(owner="cyd dee"), id="a deputy of another group"),
+        pytest.param(gate_of(owner="ann"), id="somebody of another group"),
+        pytest.param(gate_of(distinct=2), id="fewer people"),
+        pytest.param(gate_of(groups={}), id="no groups"),
+        pytest.param(gate_of(groups={"it": gate_of()["groups"]["it"]}), id="a group is missing"),
+        pytest.param(
+            gate_of(groups={**gate_of()["groups"], "friends": {"quorum": 0, "people": []}}), id="a group more"
+        ),
+        pytest.param(
+            gate_of(groups={**gate_of()["groups"], "it": {**gate_of()["groups"]["it"], "quorum": 1}}),
+            id="a lower quorum",
+        ),
+    ],
+)
+def test_terms_are_changed(gate: dict[str, Any]) -> None:
+    """A gate whose people, groups, quorums or number are not the closure's is no approval."""
+    with broken(Rail.APPROVAL):
+        rails.check_terms(gate, ASKED)

@@ -20,10 +20,25 @@ import yaml
 ROOT = Path(__file__).parents[2]
 OPERATOR = {"X-Dev-Principal": "olga@fabrikam.com;roles=Operator"}
 APPROVERS = ("ann@fabrikam.com", "cyd@fabrikam.com")
-POLICY = {
-    "groups": {"it": ["ann@fabrikam.com", "bob@fabrikam.com"], "owner": ["cyd@fabrikam.com"]},
-    "gates": {gate: {"groups": {"it": 1, "owner": 1}, "distinct": 2} for gate in ("plan", "go-on", "delete-tenant")},
-}
+CHANNEL = "workflow:closure"
+"""Whom the Teams cards reach, in the simulator's inbox."""
+GATES = ("plan", "go-on", "delete-tenant")
+REMIND_SECONDS, ESCALATE_SECONDS = 60.0, 120.0
+
+
+def approval_policy(day: float) -> dict[str, Any]:
+    """One person of each of two groups at every gate; nobody is reminded while a test runs."""
+    rule = {
+        "groups": {"it": 1, "owner": 1},
+        "distinct": 2,
+        "remindAfterDays": [REMIND_SECONDS / day],
+        "escalateAfterDays": ESCALATE_SECONDS / day,
+    }
+    return {
+        "groups": {"it": ["ann@fabrikam.com", "bob@fabrikam.com"], "owner": ["cyd@fabrikam.com"]},
+        "deputies": {"it": ["dan@fabrikam.com"]},
+        "gates": dict.fromkeys(GATES, rule),
+    }
 
 
 class Stage:
@@ -63,7 +78,7 @@ class Stage:
     def start(self) -> None:
         """Start the host on the stage's state folder and wait for its address."""
         policy = self.folder / "policy.yaml"
-        policy.write_text(yaml.safe_dump(POLICY))
+        policy.write_text(yaml.safe_dump(approval_policy(self.day)))
         settings = {
             "CLOSURE_CLOUD": "custom",
             "CLOSURE_GRAPH_URL": self.sim["url"],
@@ -78,6 +93,8 @@ class Stage:
             "CLOSURE_HOME_TENANT_ID": self.sim["homeTenantId"],
             "CLOSURE_ALLOWED_TENANTS": self.sim["tenantId"],
             "CLOSURE_APPROVAL_POLICY": str(policy),
+            "CLOSURE_MAIL_FROM": "closure@fabrikam.com",
+            "CLOSURE_TEAMS_WEBHOOK": f"{self.sim['url']}/_teams/workflows/closure",
             "CLOSURE_DAY_SECONDS": str(self.day),
             "CLOSURE_SHARD_SIZE": "100",
             **self.extra,
@@ -105,6 +122,22 @@ class Stage:
         self.host.kill()
         self.host.wait()
         self.host.stdout.close()
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+    def messages(self, to: str = "") -> list[dict[str, Any]]:
+        """What one address received (or everybody), oldest first."""
+        query = {"to": to} if to else {}
+        found: list[dict[str, Any]] = self.web.get(f"{self.sim['url']}/_sim/inbox.json", params=query).json()[
+            "messages"
+        ]
+        return found
+
+    def asked(self, *people: str, more_than: int = 0, seconds: float = 30) -> None:
+        """Wait until each of these addresses has more messages than so many."""
+        end = time.monotonic() + seconds
+        while not all(len(self.messages(to)) > more_than for to in people):
+            assert time.monotonic() < end, f"no message for all of {people}: {self.messages()}\n{self.log()}"
+            time.sleep(0.1)
 
     # -- people ------------------------------------------------------------------------------------------------------
     def file(self, **changes: Any) -> httpx.Response:

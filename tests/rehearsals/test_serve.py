@@ -19,6 +19,7 @@ def test_serve_closes_a_tenant_over_http(tmp_path: Path) -> None:
             "CLOSURE_CREDENTIAL": "static",
             "CLOSURE_STATIC_TOKEN": stage.sim["token"],
             "CLOSURE_PARTNER_STATIC_TOKEN": stage.sim["partnerToken"],
+            "CLOSURE_HOME_STATIC_TOKEN": stage.sim["homeToken"],
             "CLOSURE_LOGIN_URL": stage.sim["url"],
         }
         stage.start()

@@ -97,4 +97,4 @@ def simulator(folder: Path, **options: Any) -> Iterator[Simulator]:
         # asyncio leaves TLS transports half closed when a client hangs up without a goodbye: collect them quietly.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+            gc.collect(1)

@@ -70,6 +70,74 @@ async def test_an_html_mail_shows_its_words():
         assert html == kept["html"]
 
 
+async def test_an_html_mail_can_be_used_on_a_phone():
+    """Its links are links with their own words, and the page fits a narrow screen."""
+    async with running() as rig:
+        await send(rig, mail(f"<p>Please <a href='{LINK}'>decide</a></p>", "HTML"))
+        page = await rig.http.get("/_sim/inbox")
+
+        assert f'<a href="{LINK.replace("&", "&amp;")}" rel="noreferrer">decide</a>' in page.text
+        assert "width=device-width,initial-scale=1" in page.text
+        assert "no-referrer" == page.headers["Referrer-Policy"]
+
+
+async def test_rich_text_is_drawn():
+    """Runs keep bold, monospace and web links; strings are runs too; everything is escaped."""
+    link = {"type": "Action.OpenUrl", "url": LINK}
+    runs = [
+        "Digest <",
+        {"type": "TextRun", "text": "ab<12", "fontType": "Monospace"},
+        {"type": "TextRun", "text": "now", "weight": "Bolder"},
+        {"type": "TextRun", "text": "open", "selectAction": link},
+        {"type": "TextRun", "text": "evil", "selectAction": link | {"url": "javascript:x()"}},
+    ]
+    async with running() as rig:
+        await rig.http.post("/_teams/workflows/w1", json=card({"type": "RichTextBlock", "inlines": runs}))
+        page = (await rig.http.get("/_sim/inbox")).text
+
+        opened = f'<a href="{LINK.replace("&", "&amp;")}">open</a>'
+        assert f"<p>Digest &lt;<code>ab&lt;12</code><b>now</b>{opened}evil</p>" in page
+
+
+async def test_headers_of_our_own():
+    """Headers that begin with x- travel along, others are refused in Graph's words."""
+    body = mail()
+    async with running() as rig:
+        body["message"]["internetMessageHeaders"] = [{"name": "x-id", "value": "7"}]
+        assert 202 == (await send(rig, body)).status_code
+        found = (await rig.http.get("/_sim/inbox.json")).json()["messages"][0]
+        body["message"]["internetMessageHeaders"] = [{"name": "Bcc", "value": "eve@x"}]
+        refused = await send(rig, body)
+
+        assert {"x-id": "7"} == found["headers"]
+        assert (400, "InvalidInternetMessageHeader") == (refused.status_code, refused.json()["error"]["code"])
+
+
+async def test_one_address_can_be_refused():
+    """A refusal meets one address only, for as many times as told, and can be lifted; Teams channels likewise."""
+    async with running() as rig:
+
+        async def refuse(**sent: object) -> None:
+            assert 200 == (await rig.http.post("/_sim/inbox/refuse", json=sent)).status_code
+
+        async def post() -> httpx.Response:
+            return await rig.http.post("/_teams/workflows/w1", json=card())
+
+        await refuse(to="ANN@fabrikam.com", status=503, retryAfter=1.5, times=1)
+        passing, after = await send(rig, mail()), await send(rig, mail())
+        await refuse(to="ann@fabrikam.com", status=400, code="ErrorX")
+        final = [(await send(rig, mail())).json()["error"]["code"] for _ in range(2)]
+        await refuse(to="ann@fabrikam.com", status=None)
+        await refuse(to="workflow:w1", status=429, retryAfter=2, times=1)
+        cards = [await post() for _ in range(2)]
+
+        assert (503, "1.5", 202) == (passing.status_code, passing.headers["Retry-After"], after.status_code)
+        assert ["ErrorX", "ErrorX"] == final
+        assert 202 == (await send(rig, mail())).status_code
+        assert [(429, "2"), (202, None)] == [(c.status_code, c.headers.get("Retry-After")) for c in cards]
+        assert 3 == len((await rig.http.get("/_sim/inbox.json")).json()["messages"])
+
+
 async def test_a_card_arrives():
     """A Teams workflow answers 202; text, facts and link buttons are drawn, other actions only named."""
     body = card(

@@ -8,12 +8,12 @@ import pytest
 
 from tenantclosure import wiring
 from tests.web import rig
+from web import refusals
 
 
 @pytest.fixture
 def desk() -> Iterator[rig.Desk]:
     """Parts in memory, in force for the handlers while the test runs."""
-    made = rig.desk()
-    wiring.use(made.parts)
-    yield made
+    refusals.forget()
+    yield rig.desk()
     wiring.use(None)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.functions as func
 
-from tenantclosure import names
-from tenantclosure.ledger import Ledger
+from tenantclosure import names, wiring
+from tenantclosure.errors import ServiceTrouble, TokenRefused
+from tenantclosure.ledger import Ledger, iso
 from tenantclosure.model.approval_policy import ApprovalPolicy
 from tenantclosure.model.inventory import Item, Organization, TokenIdentity
+from tenantclosure.model.people import Account
 from tenantclosure.policy.canonical import digest
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
@@ -26,6 +30,10 @@ from web.routes import ROUTES
 
 TARGET = "0b0a1c2d-0000-4000-8000-000000000001"
 HOME = "0b0a1c2d-0000-4000-8000-0000000000ff"
+ELSEWHERE = "0b0a1c2d-0000-4000-8000-0000000000ee"
+ADDRESS = "https://closure.fabrikam.com"
+FLOW = "0b0a1c2d-0000-4000-8000-0000000f1010"
+"""The application of a Teams workflow that may call back."""
 PEOPLE = {
     name: f"0b0a1c2d-0000-4000-8000-00000000a{number:03d}"
     for number, name in enumerate(("olga", "ann", "bob", "cyd", "eve"))
@@ -103,6 +111,58 @@ class RememberingClient:
         return status and SimpleNamespace(runtime_status=SimpleNamespace(name=status), last_updated_at=self.updated)
 
 
+class Phonebook:
+    """`ports.People`: everybody of the rig has an account until a test changes it."""
+
+    def __init__(self) -> None:
+        self.accounts = {f"{name}@fabrikam.com": account(name) for name in PEOPLE}
+        self.away = False
+
+    async def find(self, upn: str) -> Account | None:
+        if self.away:
+            raise ServiceTrouble("the directory is away")
+        return self.accounts.get(upn)
+
+
+class Tickets:
+    """`ports.Tokens`: a token is a word that a test has given claims, or a reason to refuse it."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Mapping[str, Any] | str] = {}
+        self.away = False
+
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        if self.away:
+            raise ServiceTrouble("no signing keys")
+        found = self.known.get(token, "signature")
+        if isinstance(found, str):
+            raise TokenRefused(found)
+        return found
+
+    def person(self, who: str, **claims: Any) -> dict[str, str]:
+        """The header of `name:Role,Role`, as `principal` takes it; a claim that is None is left out."""
+        name, _, roles = who.partition(":")
+        told = {
+            "tid": HOME,
+            "oid": PEOPLE[name],
+            "preferred_username": f"{name.title()}@fabrikam.com",
+            "name": name.title(),
+            "roles": [role for role in roles.split(",") if role],
+            "scp": "user_impersonation",
+            **claims,
+        }
+        return self._ticket(told)
+
+    def application(self, app: str = FLOW, **claims: Any) -> dict[str, str]:
+        """The header of an application's own token."""
+        return self._ticket({"tid": HOME, "oid": PEOPLE["eve"], "appid": app, "idtyp": "app", **claims})
+
+    def _ticket(self, claims: Mapping[str, Any]) -> dict[str, str]:
+        token = f"token-{len(self.known)}"
+        self.known[token] = {name: value for name, value in claims.items() if value is not None}
+        return {"Authorization": f"Bearer {token}"}
+
+
 @dataclass
 class Desk:
     """Everything a test needs at hand."""
@@ -113,7 +173,20 @@ class Desk:
     clock: StillClock
     records: MemoryRecords
     ledger: Ledger
+    tickets: Tickets = field(default_factory=Tickets)
+    people: Phonebook = field(default_factory=Phonebook)
+    cookies: dict[str, str] = field(default_factory=dict)
     routes: dict[str, Any] = field(default_factory=lambda: {route.name: route for route in ROUTES})
+
+    def equip(self, **parts: Any) -> None:
+        """Give the handlers other parts."""
+        self.parts = replace(self.parts, **parts)
+        wiring.use(self.parts)
+
+    def set(self, **settings: Any) -> None:
+        """Run with other settings (by alias)."""
+        known = self.parts.settings.model_dump(by_alias=True)
+        self.equip(settings=Settings.model_validate({**known, **settings}))
 
     async def call(
         self,
@@ -123,25 +196,34 @@ class Desk:
         who: str | None = "olga:Operator",
         body: Any = None,
         raw: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **path: str,
     ) -> func.HttpResponse:
-        """Send a request through the very function the host would call."""
+        """Send a request through the very function the host would call; a header that is "" is left out."""
         route = self.routes[name]
         sent = {"Content-Type": "application/json"} if route.method == "POST" else {}
         if who is not None:
             sent["X-MS-CLIENT-PRINCIPAL"] = principal(who)
+        if form is not None:
+            raw = urlencode(form).encode()
+            sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": ADDRESS}
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         data = raw if raw is not None else json.dumps(body).encode() if body is not None else b""
         req = func.HttpRequest(
             route.method,
-            f"http://localhost/{route.path}{query}",
-            headers={**sent, **(headers or {})},
+            f"{ADDRESS}/{route.path.format_map({**path})}{query}",
+            headers={name: value for name, value in {**sent, **(headers or {})}.items() if value},
             params=dict(parse_qsl(urlsplit(query).query)),
             route_params=path,
             body=data,
         )
         handle = guarded(route)
         answer: func.HttpResponse = await (handle(req, self.client) if route.wakes else handle(req))
+        for cookie in answer.headers.get_all("Set-Cookie"):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
         return answer
 
     async def filed(self, **changes: Any) -> str:
@@ -172,21 +254,80 @@ class Desk:
         await self.ledger.change(closure, lambda row: row.update(digest=found))
         return found
 
-    async def at_gate(self, gate: str = "plan") -> tuple[str, str]:
-        """A closure whose gate is open: its id and the plan's digest."""
+    async def at_gate(self, gate: str = "plan", **changes: Any) -> tuple[str, str]:
+        """A closure whose gate is open: its id and the plan's digest. Changes go into the gate's terms."""
         closure = await self.filed()
         found = await self.planned(closure)
-        doc = await self.ledger.open_gate(closure, gate, 1, found)
-        instance = f"{closure}-e1:0001"
+        await self.open(closure, gate, found, **changes)
+        return closure, found
+
+    async def open(self, closure: str, gate: str, digest: str, serial: int = 1, **changes: Any) -> dict[str, Any]:
+        """Open a gate and show it on the row, as the activity does."""
+        terms = {
+            "gate": gate,
+            "serial": serial,
+            "digest": digest,
+            "answerByDays": 7,
+            "executeByDays": 3,
+            "groups": groups(),
+            "distinct": 2,
+            "excluded": [f"{HOME}/{PEOPLE['olga']}"],
+            "absent": [],
+            "limits": [],
+            **changes,
+        }
+        doc = await self.ledger.open_gate(closure, terms)
         told = {
             "name": gate,
-            "instance": instance,
+            "instance": f"{closure}-e1:0001",
             **{key: doc[key] for key in ("serial", "digest", "answerBy", "executeBy")},
         }
-        await self.ledger.change(
-            closure, lambda row: row.update(gate=told, status="waiting-approval", phase=f"gate-{gate}")
-        )
-        return closure, found
+        phase = "quiet-period" if gate == "go-on" else f"gate-{gate}"
+        await self.ledger.change(closure, lambda row: row.update(gate=told, status="waiting-approval", phase=phase))
+        return doc
+
+    async def approved(self, gate: str = "plan", *people: str) -> tuple[str, str]:
+        """A closure whose gate is approved by these people (ann and cyd) and in force: its id and the digest."""
+        closure, digest = await self.at_gate(gate)
+        for who in people or ("ann", "cyd"):
+            said = {"decision": "approve", "digest": digest, "comment": "", "domain": "contoso.onmicrosoft.com"}
+            await self.call("decide_at_gate", who=f"{who}:Approver", body=said, closureId=closure, gate=gate)
+        await self.close(closure, gate, "approved")
+        self.client.raised.clear()
+        return closure, digest
+
+    async def close(self, closure: str, gate: str, state: str) -> None:
+        """Close a gate and take it off the row, as the activity does."""
+        found = await self.ledger.tagged_gate(closure, gate, 1)
+        assert found is not None
+        await self.ledger.close_gate(closure, *found, state, [], self.clock.now() + timedelta(days=3))
+        await self.ledger.change(closure, lambda row: row.update(gate=None, status="running", phase="delete-users"))
+
+    async def link(self, closure: str, digest: str, name: str = "ann", gate: str = "plan", **changes: Any) -> str:
+        """Make a link as the outbox does when it sends a mail; returns its token."""
+        token = f"{name}-{gate}-{len(self.records.documents)}".ljust(43, "x")
+        doc = {
+            "closureId": closure,
+            "gate": gate,
+            "serial": 1,
+            "digest": digest,
+            "person": person(name),
+            "noticeId": f"{gate}-001-ask-0-mail-{PEOPLE[name]}",
+            "expiresAt": iso(self.clock.now() + timedelta(days=7)),
+            **changes,
+        }
+        await self.ledger.add_link(hashlib.sha256(token.encode()).hexdigest(), doc)
+        return token
+
+    async def refusals(self, closure: str = "") -> list[tuple[str, str, str]]:
+        """(why, who, gate) of each refused decision on a closure's chain, or on the day's."""
+        chain = closure or f"doors-{self.clock.moment:%Y-%m-%d}"
+        lines = [json.loads(line) for line in await self.ledger.audit_lines(chain)]
+        return [
+            (line["detail"]["why"], (line["actor"] or {"upn": ""})["upn"].partition("@")[0], line["detail"]["gate"])
+            for line in lines
+            if line["word"] == "decision:refused"
+        ]
 
     async def with_task(self) -> tuple[str, str]:
         """A closure with one open manual task: both ids."""
@@ -214,6 +355,8 @@ def desk() -> Desk:
             "CLOSURE_CLIENT_ID": "app",
             "CLOSURE_HOME_TENANT_ID": HOME,
             "CLOSURE_ALLOWED_TENANTS": f"{TARGET},{HOME}",
+            "CLOSURE_BASE_URL": ADDRESS,
+            "CLOSURE_CALLBACK_APPS": FLOW,
             "WEBSITE_AUTH_ENABLED": True,
         }
     )
@@ -229,7 +372,35 @@ def desk() -> Desk:
         _none,
         _none,  # type: ignore[arg-type]
     )
-    return Desk(parts, RememberingClient(), tenant, clock, records, ledger)
+    made = Desk(parts, RememberingClient(), tenant, clock, records, ledger)
+    made.equip(people=made.people, tokens=made.tickets)
+    return made
+
+
+def account(name: str, **changes: Any) -> Account:
+    """A person's account in the hosting tenant."""
+    address = f"{name}@fabrikam.com"
+    return replace(Account(HOME, PEOPLE[name], address, name.title(), address), **changes)
+
+
+def person(name: str) -> dict[str, Any]:
+    """A person as a gate holds one."""
+    return account(name).to_dict()
+
+
+def groups(**changes: Any) -> dict[str, Any]:
+    """The gate's groups: ann or bob of it, and cyd the owner."""
+    found = {"it": ("ann", "bob"), "owner": ("cyd",), **changes}
+    return {
+        group: {"quorum": 1, "people": [person(name) for name in people], "deputies": []}
+        for group, people in found.items()
+    }
+
+
+def hidden(answer: func.HttpResponse) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    html = answer.get_body().decode()
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
 
 
 def principal(who: str, tenant: str = HOME, upn: str | None = None) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.web.rig import Desk, read, refused
+from tests.web.rig import HOME, PEOPLE, Desk, read, refused
 
 
 async def _words(desk: Desk, closure: str) -> list[str]:
@@ -103,10 +103,47 @@ async def test_unknown_and_proven_tasks_take_no_report(desk: Desk) -> None:
     refused(proven, 409, "task-proven")
 
 
-async def test_doors_of_later_rooms_say_so(desk: Desk) -> None:
-    """Rollback and Teams callbacks answer 501 with what to do instead."""
-    refused(await desk.call("rollback_closure", body={}, closureId="x"), 501, "not-built-yet")
-    refused(await desk.call("approval_callback", who="ann:Approver", body={}), 501, "not-built-yet")
-    page = await desk.call("show_approval_page", who="ann:Approver", token="t")
+@pytest.mark.parametrize("door", ["pause", "resume", "abort"])
+async def test_whoever_steers_is_an_operator_of_the_closure(desk: Desk, door: str) -> None:
+    """Each kind of steering is noted once per person; the gate then takes no word of theirs."""
+    closure, digest = await desk.at_gate()
+    await desk.call(f"{door}_closure", who="ann:Operator,Approver", body={}, closureId=closure)
+    await desk.call("resume_closure", who="ann:Operator", body={}, closureId=closure)
+    said = {"decision": "approve", "digest": digest}
+    answer = await desk.call("decide_at_gate", who="ann:Operator,Approver", body=said, closureId=closure, gate="plan")
 
-    assert (501, "text/html") == (page.status_code, page.mimetype)
+    assert [f"{HOME}/{PEOPLE['ann']}"] == (await desk.ledger.closure(closure))["operators"]
+    refused(answer, 403, "operator-decides")
+    assert [("operator-decides", "ann", "plan")] == await desk.refusals(closure)
+
+
+async def test_reporting_a_task_done_is_steering_too(desk: Desk) -> None:
+    """Who works on the closure does not judge it."""
+    closure, task = await desk.with_task()
+    await desk.call("report_task_done", who="bob:Operator", body={}, closureId=closure, taskId=task)
+
+    assert [f"{HOME}/{PEOPLE['bob']}"] == (await desk.ledger.closure(closure))["operators"]
+
+
+async def test_a_refused_order_makes_no_operator(desk: Desk) -> None:
+    """What did not happen is no reason to keep somebody from deciding."""
+    closure = await desk.filed()
+    refused(await desk.call("unpause_closure", who="ann:Operator", body={}, closureId=closure), 409, "wrong-state")
+    await desk.ledger.end(closure, "vetoed")
+    refused(await desk.call("resume_closure", who="ann:Operator", body={}, closureId=closure), 409, "closure-ended")
+
+    assert [] == (await desk.ledger.closure(closure))["operators"]
+
+
+async def test_who_approved_may_still_pause_and_abort(desk: Desk) -> None:
+    """An approver who sees harm stops it, with the Operator role, whatever was approved."""
+    closure, _ = await desk.approved()
+    paused = await desk.call("pause_closure", who="ann:Operator,Approver", body={}, closureId=closure)
+    aborted = await desk.call("abort_closure", who="ann:Operator,Approver", body={}, closureId=closure)
+
+    assert (202, 202) == (paused.status_code, aborted.status_code)
+
+
+async def test_doors_of_later_rooms_say_so(desk: Desk) -> None:
+    """Rollback answers 501 with what to do instead."""
+    refused(await desk.call("rollback_closure", body={}, closureId="x"), 501, "not-built-yet")

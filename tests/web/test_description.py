@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from tenantclosure.errors import RequestRefused
+from tenantclosure.ledger import iso
 from tenantclosure.model.request import parse_request
-from tests.web.rig import Desk, read, request
+from tests.web.rig import HOME, PEOPLE, Desk, person, read, request
 from web import openapi, schema
 from web.routes import ROUTES
 
@@ -36,9 +37,43 @@ async def test_the_description_names_every_route_its_roles_and_its_problems(desk
         assert set(re.findall(r"{(\w+)}", route.path)) == {
             p["name"] for p in operation["parameters"] if p["in"] == "path"
         }
-        if route.roles:
-            assert {"401", "403", "500"} <= set(operation["responses"])
+        if route.roles or route.application:
+            assert {"401", "403"} <= set(operation["responses"])
+            assert [["bearer"], ["appService"]] == [list(way) for way in operation["security"]]
+        else:
+            assert [] == operation["security"]
+        assert {"500", "503"} <= set(operation["responses"])
         assert bool(route.body) == ("requestBody" in operation)
+        assert route.query.keys() == {p["name"] for p in operation["parameters"] if p["in"] == "query"}
+
+
+def test_forms_are_described_as_forms() -> None:
+    """Pages take what a browser's form sends, the API takes JSON."""
+    document = openapi.document(ROUTES)
+    media = {
+        operation["operationId"]: list(operation["requestBody"]["content"])
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        if "requestBody" in operation
+    }
+
+    assert [openapi.FORM] == media["answer_gate_page"] == media["answer_approval_page"]
+    assert ["application/json"] == media["decide_at_gate"] == media["approval_callback"]
+
+
+def _objects(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, dict):
+        own = [node] if "properties" in node else []
+        return own + [found for value in node.values() for found in _objects(value)]
+    return [found for part in node for found in _objects(part)] if isinstance(node, list) else []
+
+
+def test_every_described_object_names_all_its_members() -> None:
+    """What is not in the description may not come; only problem documents may say more."""
+    schemas = openapi.document(ROUTES)["components"]["schemas"]
+    open_ended = [shape for shape in _objects(schemas) if shape.get("additionalProperties") is not False]
+
+    assert [schemas["Problem"]] == open_ended
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -63,22 +98,53 @@ def test_the_published_schema_is_current() -> None:
 
 
 async def test_answers_fit_their_description(desk: Desk) -> None:
-    """Real answers validate against the schemas the document gives for them."""
+    """Real answers validate against the schemas the document gives for them, formats included."""
     components = openapi.document(ROUTES)["components"]
-    closure, digest = await desk.at_gate()
-    said = {"decision": "approve", "digest": digest, "comment": ""}
+    closure, digest = await desk.at_gate("go-on", limits=["more than 10 items"])
+    said = {"decision": "approve", "digest": digest, "comment": "", "serial": 1}
+    notice = {"noticeId": "n", "kind": "ask", "channel": "mail", "gate": "go-on", "serial": 1, "digest": digest}
+    await desk.ledger.add_notice(closure, {**notice, "to": person("ann"), "detail": {}})
+    await desk.ledger.change_notice(closure, "n", lambda doc: doc.update(state="failed", why="no such mailbox"))
+    await desk.records.enqueue("closure-requests-poison", {"x": 1})
+    callback = {
+        "closureId": closure,
+        "gate": "go-on",
+        "serial": 1,
+        "digest": digest,
+        "event": "reached",
+        "person": {"tenantId": HOME, "objectId": PEOPLE["ann"], "upn": "ann@fabrikam.com"},
+        "nonce": "n" * 16,
+        "sentAt": iso(desk.clock.now()),
+    }
+    decide = {"closureId": closure, "gate": "go-on"}
     answers = {
         "Closure": await desk.call("show_closure", closureId=closure),
         "ClosurePage": await desk.call("list_closures"),
         "Plan": await desk.call("show_plan", closureId=closure),
         "Verdict": await desk.call("show_audit", "?verify=1", closureId=closure),
+        "Items": await desk.call("show_tasks", closureId=closure),
         "Problem": await desk.call("show_closure", closureId="x"),
         "Control": await desk.call("pause_closure", body={}, closureId=closure),
-        "Decided": await desk.call("decide_at_gate", who="ann:Approver", body=said, closureId=closure, gate="plan"),
+        "Decided": await desk.call("decide_at_gate", who="ann:Approver", body=said, **decide),
+        "CallbackTaken": await desk.call(
+            "approval_callback", who=None, headers=desk.tickets.application(), body=callback
+        ),
     }
-    for name, answer in answers.items():
+    await desk.call("decide_at_gate", who="cyd:Approver", body=said, **decide)
+    shown = {"Closure": [answers.pop("Closure"), await desk.call("show_closure", closureId=closure)]}
+    await desk.close(closure, "go-on", "approved")
+    shown["Closure"].append(await desk.call("show_closure", closureId=closure))
+    assert read(shown["Closure"][-1])["inForce"]
+    for name, found in [*answers.items(), *(("Closure", one) for one in shown["Closure"])]:
+        assert found.status_code in (200, 202, 404), found.get_body()
         whole = {"$ref": f"#/components/schemas/{name}", "components": components}
-        jsonschema.Draft202012Validator(whole).validate(json.loads(answer.get_body()))
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        jsonschema.Draft202012Validator(whole, format_checker=checker).validate(json.loads(found.get_body()))
+    bodies = {"Decision": said, "Callback": callback}
+    for name, body in bodies.items():
+        jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": components}).validate(
+            body
+        )
 
 
 @pytest.mark.parametrize(

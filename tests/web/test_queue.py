@@ -1,18 +1,20 @@
-"""The queue door: same rules as over HTTP, refused messages put aside with their problem."""
+"""The queue doors: same rules as over HTTP, refused messages put aside with their problem; messages to people sent."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import azure.functions as func
 import pytest
 
-from tenantclosure import names
+from tenantclosure import names, outbox
 from tenantclosure.errors import ServiceTrouble
+from tests.outbox.rig import KeepingMailer
 from tests.web.rig import TARGET, Desk, read, request, rows
-from web.poison import KEPT, cut
-from web.queue import take_message
+from web.poison import KEPT, cut, notice_poison, poison_list
+from web.queue import send_notice, take_message
 
 CLAIM = {"requestedBy": "olga@fabrikam.com"}
 
@@ -116,3 +118,77 @@ def test_what_is_kept_of_a_message_fits_beside_its_problem(text: str) -> None:
 
     assert text.startswith(kept)
     assert len(json.dumps(kept)) <= KEPT
+
+
+# -- messages to people ------------------------------------------------------------------------------------------------
+async def _told(desk: Desk) -> tuple[KeepingMailer, bytes]:
+    """A closure whose end is to be told: the mailer it will reach, and the queue's message."""
+    mailer = KeepingMailer()
+    desk.parts = replace(desk.parts, mailer=mailer)
+    closure = await desk.filed()
+    await desk.ledger.end(closure, "aborted")
+    await outbox.tell_ended(desk.parts, await desk.ledger.closure(closure))
+    (message,) = desk.records.queues[names.NOTICE_QUEUE]
+    return mailer, json.dumps(message["body"]).encode()
+
+
+async def test_a_message_that_is_due_is_sent(desk: Desk) -> None:
+    """Once, however often the queue delivers it."""
+    mailer, message = await _told(desk)
+    await send_notice(_Message(message), desk.parts)
+    await send_notice(_Message(message, 2), desk.parts)
+
+    assert ["olga@fabrikam.com"] == [mail.to.lower() for mail in mailer.sent]
+    assert [] == await notice_poison(desk.records)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'"text"',
+        b"null",
+        b'{"schema": 1, "closureId": "x", "noticeId": "y"}',
+        f'{{"schema": 1, "closureId": "{TARGET}-1"}}'.encode(),
+        f'{{"schema": 2, "closureId": "{TARGET}-1", "noticeId": "ended-0"}}'.encode(),
+        f'{{"schema": 1, "closureId": "{TARGET}-1", "noticeId": 7}}'.encode(),
+        f'{{"schema": 1, "closureId": "{TARGET}-1", "noticeId": "ended/../0"}}'.encode(),
+        f'{{"schema": 1, "closureId": "{TARGET}-1", "noticeId": "ended-0", "more": 1}}'.encode(),
+        f'{{"schema": 1, "closureId": "{TARGET}-1", "noticeId": "{"x" * 400}"}}'.encode(),
+        f'{{"schema": 1, "closureId": "{TARGET}-9", "noticeId": "ended-0"}}'.encode(),
+        json.dumps(request()).encode(),
+        b"[" * 60000,
+        b'"' + b"x" * 70000,
+    ],
+)
+async def test_what_names_no_notice_of_ours_is_put_aside_and_never_raised(desk: Desk, body: bytes) -> None:
+    """Malformed, of another schema, unknown, a request in the wrong queue: shown with what to do, tried once."""
+    await send_notice(_Message(body), desk.parts)
+    (entry,) = await notice_poison(desk.records)
+
+    assert entry["problem"]["detail"] and entry["problem"]["remedy"] and entry["at"]
+    assert [] == await poison_list(desk.records)
+
+
+async def test_trouble_with_a_message_is_raised_until_the_last_attempt(desk: Desk) -> None:
+    """The host tries again four times; the fifth attempt ends it here, and nothing is left to the host to bury."""
+    mailer, message = await _told(desk)
+    mailer.trouble = dict.fromkeys(("olga@fabrikam.com", "Olga@fabrikam.com"), ServiceTrouble("503"))
+    with pytest.raises(ServiceTrouble):
+        await send_notice(_Message(message, 4), desk.parts)
+    await send_notice(_Message(message, 5), desk.parts)
+    (notice,) = await desk.ledger.notices(f"{TARGET}-1")
+
+    assert ("failed", "503") == (notice["state"], notice["why"])
+
+
+async def test_a_message_the_host_buried_is_shown_apart_from_requests(desk: Desk) -> None:
+    """A crash at the last attempt leaves it in the host's poison queue; the sweep sends it again by itself."""
+    await desk.records.enqueue(names.NOTICE_POISON_QUEUE, {"schema": 1, "closureId": "c", "noticeId": "n"})
+    (entry,) = await notice_poison(desk.records)
+
+    assert "the sweep sends the message again" in entry["problem"]["remedy"]
+    assert [] == await poison_list(desk.records)

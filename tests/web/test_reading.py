@@ -9,7 +9,7 @@ import pytest
 
 from tenantclosure import names
 from tenantclosure.names import Phase
-from tests.web.rig import TARGET, Desk, read, refused
+from tests.web.rig import TARGET, Desk, person, read, refused
 
 SHOWN = {
     "closureId",
@@ -161,8 +161,85 @@ async def test_the_plan_is_read_shard_by_shard(desk: Desk) -> None:
 
     assert (digest, []) == (plan["digest"], plan["items"])
     assert ([{"id": "u1", "name": "Ada"}], None) == (users["items"], users["next"])
-    refused(await desk.call("show_plan", "?family=users&shard=1", closureId=closure), 400, "invalid-request", "shard")
+    refused(await desk.call("show_plan", "?family=users&shard=1", closureId=closure), 404, "unknown-shard", "shard")
     refused(await desk.call("show_plan", "?family=ghosts", closureId=closure), 404, "unknown-family", "family")
+
+
+async def _plan_of(desk: Desk, users: list[dict]) -> str:
+    """A closure whose plan holds these users in shards of two."""
+    closure = await desk.filed()
+    shards = [users[start : start + 2] for start in range(0, len(users), 2)]
+    await desk.planned(closure, users=len(users))
+    path = names.manifest_path(closure, 1)
+    manifest = json.loads(await desk.records.read_blob(path))
+    manifest["families"]["users"]["shards"] = [{"count": len(shard), "sha256": "0" * 64} for shard in shards]
+    await desk.records.write_blob(path, json.dumps(manifest).encode())
+    for number, shard in enumerate(shards):
+        lines = b"".join(json.dumps(user).encode() + b"\n" for user in shard)
+        await desk.records.write_blob(names.shard_path(closure, 1, "users", number), lines)
+    return closure
+
+
+async def test_a_search_goes_through_every_shard(desk: Desk) -> None:
+    """Name, address and id are searched in any case; what is found comes as one list without a next page."""
+    users = [
+        {"id": "u1", "name": "Ada", "facts": {"upn": "ada@contoso.com"}},
+        {"id": "u2", "name": "Bo", "facts": {"upn": "bo@contoso.com"}},
+        {"id": "ADA-3", "name": "Cy"},
+    ]
+    closure = await _plan_of(desk, users)
+    found = read(await desk.call("show_plan", "?family=users&q=aDa", closureId=closure))
+    none = read(await desk.call("show_plan", "?family=users&q=zoe", closureId=closure))
+
+    assert (["u1", "ADA-3"], False, None) == ([i["id"] for i in found["items"]], found["more"], found["next"])
+    assert ([], False) == (none["items"], none["more"])
+    refused(await desk.call("show_plan", "?q=ada", closureId=closure), 400, "invalid-request", "family")
+    refused(
+        await desk.call("show_plan", f"?family=users&q={'x' * 201}", closureId=closure), 400, "invalid-request", "q"
+    )
+
+
+async def test_a_search_stops_at_two_hundred(desk: Desk) -> None:
+    """A broad search shows so many and says that there are more."""
+    closure = await _plan_of(desk, [{"id": f"u{n}", "name": "Ada"} for n in range(201)])
+    found = read(await desk.call("show_plan", "?family=users&q=ada", closureId=closure))
+
+    assert (200, True) == (len(found["items"]), found["more"])
+
+
+async def test_a_family_is_downloaded_whole_as_csv(desk: Desk) -> None:
+    """All shards in one attachment; no cell begins a formula."""
+    users = [
+        {"id": "u1", "name": "=HYPERLINK(1)", "facts": {"upn": "@ada"}},
+        {"id": "u2", "name": 'B"o, Jr'},
+        {"id": "u3", "name": "Cy"},
+    ]
+    closure = await _plan_of(desk, users)
+    answer = await desk.call("show_plan", "?family=users&format=csv", closureId=closure)
+
+    assert (200, "text/csv") == (answer.status_code, answer.mimetype)
+    assert f'attachment; filename="{closure}-plan-1-users.csv"' == answer.headers["Content-Disposition"]
+    assert [
+        "\ufefffamily,id,name,upn",
+        "users,u1,'=HYPERLINK(1),'@ada",
+        'users,u2,"B""o, Jr",',
+        "users,u3,Cy,",
+    ] == answer.get_body().decode().splitlines()
+    refused(await desk.call("show_plan", "?format=csv", closureId=closure), 400, "invalid-request", "family")
+    refused(
+        await desk.call("show_plan", "?family=users&format=xml", closureId=closure), 400, "invalid-request", "format"
+    )
+
+
+async def test_the_plan_tells_what_it_holds_other_than_the_one_before(desk: Desk) -> None:
+    """A plan that grew brings its difference along; the first one has none."""
+    closure = await _plan_of(desk, [{"id": "u1", "name": "Ada"}])
+    before = read(await desk.call("show_plan", closureId=closure))["difference"]
+    told = {"from": 0, "to": 1, "families": {"users": {"added": 1, "gone": 0, "items": []}}}
+    await desk.records.write_blob(names.difference_path(closure, 1), json.dumps(told).encode())
+    after = read(await desk.call("show_plan", closureId=closure))["difference"]
+
+    assert (None, told) == (before, after)
 
 
 async def test_a_plan_not_frozen_yet_is_a_404(desk: Desk) -> None:
@@ -208,3 +285,27 @@ async def test_the_audit_is_read_and_checked(desk: Desk) -> None:
     assert ["closure:requested", "closure:paused"] == [json.loads(line)["word"] for line in lines]
     assert (True, 2) == (sound["ok"], sound["lines"])
     assert (False, 2) == (broken["ok"], broken["line"])
+    refused(await desk.call("show_audit", "?verify=maybe", closureId=closure), 400, "invalid-request", "verify")
+
+
+async def test_approvals_in_force_are_shown_while_they_can_be_taken_back(desk: Desk) -> None:
+    """After a gate is approved the closure still names it with serial and digest, until it has ended."""
+    closure, digest = await desk.approved()
+    shown = read(await desk.call("show_closure", closureId=closure))
+    await desk.ledger.end(closure, "vetoed")
+    ended = read(await desk.call("show_closure", closureId=closure))
+
+    assert shown["gate"] is None
+    assert [("plan", 1, digest)] == [(g["name"], g["serial"], g["digest"]) for g in shown["inForce"]]
+    assert [] == ended["inForce"]
+
+
+async def test_a_gate_shows_messages_that_reached_nobody(desk: Desk) -> None:
+    """Who could not be told stands at the gate with the reason, without the message."""
+    closure, digest = await desk.at_gate()
+    notice = {"noticeId": "n1", "kind": "ask", "channel": "mail", "gate": "plan", "serial": 1, "digest": digest}
+    await desk.ledger.add_notice(closure, {**notice, "to": person("bob"), "detail": {}})
+    await desk.ledger.change_notice(closure, "n1", lambda doc: doc.update(state="failed", why="no such mailbox"))
+    failed = read(await desk.call("show_closure", closureId=closure))["gate"]["failed"]
+
+    assert [("ask", "no such mailbox", "bob@fabrikam.com")] == [(f["kind"], f["why"], f["to"]["upn"]) for f in failed]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from tenantclosure import names, outbox
+from tests.outbox.rig import KeepingMailer
 from tests.web.rig import Desk
 from web.starting import AlreadyHandled, restart
 from web.sweeping import sweep
@@ -163,3 +168,60 @@ async def test_an_instance_of_an_older_run_is_left_asleep(desk: Desk) -> None:
     await desk.call("decide_at_gate", who="ann:Approver", body=said, closureId=closure, gate="plan")
 
     assert [(f"{closure}-e2", "wake")] == desk.client.raised
+
+
+# -- messages to people ------------------------------------------------------------------------------------------------
+def _queued(desk: Desk) -> list[str]:
+    return [message["body"]["closureId"] for message in desk.records.queues.get(names.NOTICE_QUEUE, [])]
+
+
+async def test_a_message_whose_queue_entry_was_lost_is_queued_again(desk: Desk) -> None:
+    """A crash between record and queue costs ten minutes, also while nothing else is wrong with the closure."""
+    desk.parts = replace(desk.parts, mailer=KeepingMailer())
+    closure = await desk.filed()
+    await outbox.tell_ended(desk.parts, await desk.ledger.closure(closure))
+    desk.records.queues.clear()
+    await _swept(desk, closure, age=60)
+    young = _queued(desk)
+    await _swept(desk, closure, age=600)
+
+    assert ([], [closure]) == (young, _queued(desk))
+
+
+async def test_an_end_nobody_was_told_is_told_within_ten_minutes_and_once(desk: Desk) -> None:
+    """The run died between the result and its telling: the lease is gone, so ended closures are looked at as well."""
+    desk.parts = replace(desk.parts, mailer=KeepingMailer())
+    closure = await desk.filed()
+    await desk.ledger.end(closure, "closed")
+    for _ in range(20):
+        await _swept(desk, closure, age=60)
+
+    assert [] == await desk.ledger.live()
+    # Told once; the message was never taken from this queue, so it was taken for lost after ten minutes.
+    assert [closure, closure] == _queued(desk)
+    assert 1 == len(await desk.ledger.notices(closure))
+
+
+async def test_an_end_of_long_ago_is_left_alone(desk: Desk) -> None:
+    """After a day nobody is told any more."""
+    desk.parts = replace(desk.parts, mailer=KeepingMailer())
+    closure = await desk.filed()
+    await desk.ledger.end(closure, "closed")
+    desk.clock.moment += timedelta(days=2)
+    for _ in range(11):
+        await _swept(desk, closure, age=60)
+
+    assert [] == _queued(desk)
+
+
+async def test_trouble_with_messages_does_not_stop_the_sweep(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closure is restarted although its notices can't be read."""
+    closure = await desk.filed()
+    desk.client.states.clear()
+
+    async def broken(*_: Any) -> None:
+        raise ConnectionError("storage")
+
+    monkeypatch.setattr(outbox, "requeue", broken)
+
+    assert [f"{closure}-e2"] == await _swept(desk, closure)

@@ -5,7 +5,7 @@ from tenantclosure.gateways.records.clients import Clients
 from tenantclosure.gateways.records.documents import Documents
 from tenantclosure.gateways.records.faults import RecordTooLarge, code_of, reliably
 from tenantclosure.gateways.records.queue import Queues
-from tenantclosure.names import CONTAINER, POISON_QUEUE, REQUEST_QUEUE, TABLE
+from tenantclosure.names import CONTAINER, NOTICE_POISON_QUEUE, NOTICE_QUEUE, POISON_QUEUE, REQUEST_QUEUE, TABLE
 from tenantclosure.settings import Settings
 
 __all__ = ["AzureRecords", "RecordTooLarge"]
@@ -36,7 +36,7 @@ class AzureRecords(Documents, Blobs, Queues):
                 if code_of(error) != "ContainerAlreadyExists":
                     raise
             await clients.tables.create_table_if_not_exists(TABLE)
-            for queue in (REQUEST_QUEUE, POISON_QUEUE):
+            for queue in (REQUEST_QUEUE, POISON_QUEUE, NOTICE_QUEUE, NOTICE_POISON_QUEUE):
                 await self._create_queue(queue)
 
         await reliably("prepare the records", send)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,8 @@ from tenantclosure.gateways.graph import GraphDirectory
 from tenantclosure.gateways.http import connections
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.settings import Settings
+
+from .simulated import Simulated, simulator
 
 TENANT = "0b0a0000-1111-4222-8333-444455556666"
 
@@ -128,6 +130,13 @@ async def settings(server: ScriptedServer) -> AsyncIterator[Settings]:
     made = settings_for(server.url)
     yield made
     await connections(made).close()
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Simulated]:
+    """A small simulator for the tests that only need its hosting tenant, mailboxes and sign-in."""
+    with simulator("--users", "3", "--quota", "off", "--lag-ms", "0") as running:
+        yield running
 
 
 @pytest.fixture

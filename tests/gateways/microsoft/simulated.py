@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ class Simulated:
     """A running simulator: its ready line, and settings for it."""
 
     ready: dict[str, Any]
+
+    def sim(self, name: str, body: Any = None) -> Any:
+        """Ask the simulator's control surface."""
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(f"{self.ready['url']}/_sim/{name}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return json.load(answer)
 
     def settings(self, credential: str = "static", **values: Any) -> Settings:
         """Settings with this credential; the login endpoint is the TLS one."""
@@ -38,6 +46,7 @@ class Simulated:
             base |= {
                 "CLOSURE_STATIC_TOKEN": self.ready["token"],
                 "CLOSURE_PARTNER_STATIC_TOKEN": self.ready["partnerToken"],
+                "CLOSURE_HOME_STATIC_TOKEN": self.ready["homeToken"],
             }
         if credential == "certificate":
             base["CLOSURE_CERTIFICATE_FILE"] = self.ready["clientCertificate"]

@@ -106,6 +106,18 @@ async def test_static_tokens() -> None:
         _ = none.partner_tenant
 
 
+async def test_the_hosting_tenant_has_a_static_token_of_its_own() -> None:
+    """The hosting tenant is never asked with the target's token; an expired one says what to set."""
+    own = {"CLOSURE_HOME_TENANT_ID": "home", "CLOSURE_HOME_STATIC_TOKEN": jwt(tid="home")}
+    settings = settings_for("http://127.0.0.1:1", **own)
+    assert await Credentials(settings).token_for("home", "s/.default") == jwt(tid="home")
+    assert await Credentials(settings).token_for(TENANT, "s/.default") == settings.static_token
+    assert await Credentials(settings).token_for("partner", "s/.default") == settings.partner_static_token
+    old = settings_for("http://127.0.0.1:1", **own | {"CLOSURE_HOME_STATIC_TOKEN": jwt(tid="home", exp=1)})
+    with pytest.raises(ServiceTrouble, match="CLOSURE_HOME_STATIC_TOKEN"):
+        await Credentials(old).token_for("home", "s/.default")
+
+
 def test_clients_leave_no_secret_in_their_repr() -> None:
     """A token source or credential can be printed without giving a token away."""
     settings: Any = settings_for("http://127.0.0.1:1")

@@ -13,8 +13,15 @@ from tenantclosure.gateways.arm import ArmBilling
 from tenantclosure.gateways.clock import SystemClock
 from tenantclosure.gateways.graph import GraphDirectory
 from tenantclosure.gateways.identity import Credentials
+from tenantclosure.gateways.mail_graph import GraphMailer
+from tenantclosure.gateways.mail_smtp import SmtpMailer
 from tenantclosure.gateways.outside import OutsideView
 from tenantclosure.gateways.partner import PartnerCenter
+from tenantclosure.gateways.people import HomeDirectory
+from tenantclosure.gateways.teams import TeamsChannel
+from tenantclosure.gateways.tokens import EntraTokens
+
+from .conftest import settings_for
 
 PAIRS = [
     (ports.Directory, GraphDirectory),
@@ -22,6 +29,11 @@ PAIRS = [
     (ports.Partner, PartnerCenter),
     (ports.Outside, OutsideView),
     (ports.Clock, SystemClock),
+    (ports.People, HomeDirectory),
+    (ports.Mailer, GraphMailer),
+    (ports.Mailer, SmtpMailer),
+    (ports.Channel, TeamsChannel),
+    (ports.Tokens, EntraTokens),
 ]
 
 
@@ -46,6 +58,12 @@ def test_instances(settings) -> None:
     assert isinstance(PartnerCenter(settings, credentials, "t"), ports.Partner)
     assert isinstance(OutsideView(settings, "t"), ports.Outside)
     assert isinstance(SystemClock(1.0), ports.Clock)
+    assert isinstance(HomeDirectory(settings, credentials), ports.People)
+    assert isinstance(GraphMailer(settings, credentials), ports.Mailer)
+    posting = settings_for("http://127.0.0.1:1", CLOSURE_MAIL_FROM="a@b.c", CLOSURE_SMTP="127.0.0.1:25")
+    assert isinstance(SmtpMailer(posting), ports.Mailer)
+    assert isinstance(TeamsChannel(settings), ports.Channel)
+    assert isinstance(EntraTokens(settings), ports.Tokens)
 
 
 def test_importing_loads_no_sdk() -> None:

@@ -1,0 +1,220 @@
+"""Words and shapes that pages show: labels, times, lengths, names cut to size, the story of phases and gates."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tenantclosure.names import Family, Gate, Outcome, Phase, Result, Status
+from tenantclosure.ports import JSON
+
+LABELS = {
+    Phase.PREFLIGHT: "Check the request",
+    Phase.SURVEY: "Survey and plan",
+    Phase.GATE_PLAN: "Approve the plan",
+    Phase.FREEZE: "Freeze sign-ups",
+    Phase.SYNC_OFF: "Turn directory sync off",
+    Phase.PURCHASES: "End self-service purchases",
+    Phase.QUIET: "Quiet period",
+    Phase.USERS: "Delete users",
+    Phase.CANCEL: "Cancel subscriptions",
+    Phase.DELETE_SUBSCRIPTIONS: "Delete subscriptions",
+    Phase.MFA_OFF: "Turn MFA off",
+    Phase.APPLICATIONS: "Remove applications",
+    Phase.READINESS: "Check readiness",
+    Phase.GATE_DELETE: "Approve the tenant's end",
+    Phase.DELETE_TENANT: "Delete the tenant",
+    Phase.REPORT: "Write the report",
+}
+
+STATES = {
+    Status.PLANNING: "Planning",
+    Status.WAITING_APPROVAL: "Waiting for approval",
+    Status.RUNNING: "Running",
+    Status.WAITING: "Waiting",
+    Status.PAUSED: "Paused",
+    Status.ENDED: "Ended",
+    Result.CLOSED: "Closed",
+    Result.BLOCKED: "Blocked",
+    Result.KEPT: "Ended, users kept",
+    Result.VETOED: "Vetoed",
+    Result.EXPIRED: "Expired",
+    Result.ABORTED: "Aborted",
+    Result.FAILED: "Failed",
+}
+
+GATES = {
+    Gate.PLAN: "Approve the plan",
+    Gate.GO_ON: "Go on after the quiet period",
+    Gate.DELETE_TENANT: "Approve the tenant's end",
+}
+
+FAMILIES: dict[str, tuple[str, str]] = {
+    Family.USERS: ("user", "users"),
+    Family.DOMAINS: ("domain", "domains"),
+    Family.SUBSCRIPTIONS: ("subscription", "subscriptions"),
+    Family.APPLICATIONS: ("app registration", "app registrations"),
+    Family.SERVICE_PRINCIPALS: ("enterprise application", "enterprise applications"),
+    Family.GROUPS: ("group", "groups"),
+    Family.DEVICES: ("device", "devices"),
+    Family.ACCESS_POLICIES: ("access policy", "access policies"),
+    Family.LICENCES: ("licence", "licences"),
+}
+"""One and many of each family, in the portal's words."""
+
+SAID = {"approve": "approved", "veto": "vetoed", "revoke": "took the approval back"}
+DOORS = {"api": "over the API", "page": "on the page", "link": "from a message", "teams": "in Teams"}
+
+LEAST = 3.0
+"""Nothing that happened is too small to be seen in a bar."""
+LONGEST = 200
+"""Characters of a name that lists show; the plan's download has it whole."""
+# Direction marks, controls and lone surrogates: in a title or a label no element could fence them in.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
+
+
+def moment(text: str | None) -> str:
+    """A wire time as people read it, to the minute, in UTC."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if text else ""
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    left = max(0, round(seconds))
+    words = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if left >= size:
+            words.append(f"{left // size} {unit}")
+            left %= size
+        if len(words) == 2:
+            break
+    return " ".join(words) or "0 s"
+
+
+def left(until: str, now: datetime) -> str:
+    """How long it is until a wire time, in words."""
+    seconds = (datetime.fromisoformat(until) - now).total_seconds()
+    return f"{span(seconds)} left" if seconds > 0 else "the time is up"
+
+
+def short(text: Any, most: int = LONGEST) -> str:
+    """A name no longer than a list can bear."""
+    whole = str(text)
+    return whole if len(whole) <= most else whole[: most - 1] + "…"
+
+
+def plain(text: Any) -> str:
+    """A name for titles and labels, where it can't be fenced in: no control and direction characters, cut to size."""
+    return short(_UNSEEN.sub(" ", str(text)).strip(), 80)
+
+
+def number(count: float) -> str:
+    """A count with its thousands apart."""
+    return f"{count:,}"
+
+
+def family_name(family: str) -> str:
+    """A family's heading."""
+    many = FAMILIES.get(family, ("", family.replace("-", " ")))[1]
+    return many[:1].upper() + many[1:]
+
+
+def amount(count: int, family: str) -> str:
+    """So many of a family: "1 user", "2,000 users"."""
+    one, many = FAMILIES.get(family, (family, family))
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def amounts(families: Iterable[Mapping[str, Any]]) -> str:
+    """What a plan holds, in one breath; families of which it holds nothing are left out."""
+    parts = [amount(entry["count"], entry["family"]) for entry in families if entry["count"]]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "nothing"
+
+
+def last_words(decisions: Iterable[JSON]) -> dict[str, JSON]:
+    """Each person's last decision by address (lower case)."""
+    return {said["person"]["upn"].lower(): said for said in sorted(decisions, key=lambda said: said["at"])}
+
+
+def timeline(row: JSON, marks: Mapping[tuple[str, int], JSON]) -> list[JSON]:
+    """Every phase with its state and times; a mark in Records says that it is done."""
+    serial, order = row["planSerial"], list(Phase)
+    here = order.index(Phase(row["phase"])) if row["phase"] in order else -1
+    ended = row["status"] == Status.ENDED
+    steps = []
+    for place, phase in enumerate(order):
+        done, began = marks.get((phase, serial)), marks.get((f"started-{phase}", serial))
+        if done or place < here or (ended and row["result"] == Result.CLOSED):
+            state = "done"
+        elif place == here:
+            state = "stopped" if ended else "now"
+        else:
+            state = "ahead"
+        steps.append(
+            {
+                "label": LABELS[phase],
+                "state": state,
+                "from": began["at"] if began else None,
+                "to": done["at"] if done else None,
+            }
+        )
+    return steps
+
+
+def bar(family: str, tally: JSON) -> JSON:
+    """One family's outcomes as pieces of a bar 300 wide."""
+    gone = tally[Outcome.REMOVED] + tally[Outcome.ABSENT]
+    stuck = tally[Outcome.REFUSED] + tally[Outcome.FAILED]
+    whole = max(tally["planned"], gone + stuck, 1)
+    stuck_width = max(300 * stuck / whole, LEAST) if stuck else 0.0
+    gone_width = min(max(300 * gone / whole, LEAST), 300 - stuck_width) if gone else 0.0
+    return {
+        "family": family,
+        "tally": tally,
+        "gone": round(gone_width, 1),
+        "stuck": round(stuck_width, 1),
+        "done": gone,
+    }
+
+
+def about(entry: JSON) -> JSON:
+    """An entry of a poison queue with the closure that its message names, or "" where it names none."""
+    try:
+        message = json.loads(entry["message"])
+    except ValueError:
+        message = None
+    return {**entry, "closureId": str(message.get("closureId") or "") if isinstance(message, dict) else ""}
+
+
+def stories(gates: Sequence[JSON], decisions: Sequence[JSON]) -> list[JSON]:
+    """Each gate that ever opened, the newest first: {gate, serial, state, openedAt, closedAt, absent, events}.
+
+    `events` are what was said there and what opened the gate again, in the order of time; `absent` the people named
+    who can't take part.
+    """
+    told = []
+    for gate in gates:
+        said = [
+            {"at": d["at"], "said": d["decision"], "person": d["person"], "comment": d["comment"], "via": d["via"]}
+            for d in decisions
+            if (d["gate"], d["serial"]) == (gate["gate"], gate["serial"])
+        ]
+        again = [{"at": entry["at"], "why": entry["why"]} for entry in gate["reopened"]]
+        kept = {name: gate[name] for name in ("gate", "serial", "state", "openedAt", "closedAt", "absent")}
+        told.append({**kept, "events": sorted([*said, *again], key=lambda event: event["at"])})
+    return sorted(told, key=lambda story: story["openedAt"], reverse=True)
+
+
+def unreached(notices: Iterable[JSON]) -> list[JSON]:
+    """Messages that did not arrive: {to, why, gate, channel, queuedAt}, oldest first."""
+    failed = [
+        {
+            **{name: notice[name] for name in ("to", "why", "gate", "channel", "queuedAt")},
+        }
+        for notice in notices
+        if notice["state"] == "failed"
+    ]
+    return sorted(failed, key=lambda notice: notice["queuedAt"])
