@@ -29,7 +29,7 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
 
     An open gate is closed as soon as it is decided, and asks, reminds and escalates until then. An approved one whose
     decisions no longer add up is opened again; after a veto it is closed for good. Raises RailBroken when the gate
-    never opened or asked on other terms than the closure's.
+    never opened, is open over another plan, or asks on other terms than the closure's.
     """
     for _ in range(TRIES):
         found = await parts.ledger.tagged_gate(row["closureId"], gate, serial)
@@ -38,7 +38,9 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
         doc, etag = found
         rails.check_terms(doc, row["terms"][gate])
         if doc["digest"] != row["digest"]:
-            return doc  # over another plan nobody is asked; the rails stop whoever relies on it
+            if doc["state"] != "approved":
+                raise RailBroken(Rail.APPROVAL, f"The gate {gate} is over another plan.")
+            return doc  # the rails on plan and gate stop whoever relies on it
         decisions = [d for d in await parts.ledger.decisions(row["closureId"]) if _fits(doc, d)]
         now, allowed = parts.clock.now(), still_allowed(doc, parts.policy)
         judged = evaluate(allowed, decisions, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 
 import azure.functions as func
@@ -12,8 +13,10 @@ from tenantclosure.policy import audit_chain
 from web.answers import json_answer, raw_answer
 from web.closures import row_of
 from web.problems import refuse
+from web.refusals import door_chain
 from web.route import Call
 
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 FORMS = {"html": "text/html", "json": "application/json", "csv": "text/csv"}
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The report is one file that brings its style along; nothing else in it may act."""
@@ -50,11 +53,25 @@ async def show_report(call: Call) -> func.HttpResponse:
 
 async def show_audit(call: Call) -> func.HttpResponse:
     """The audit chain as NDJSON, or with `verify=1` what a check of it found."""
-    row = await row_of(call)
-    lines = await call.parts.ledger.audit_lines(row["closureId"])
+    closure = (await row_of(call))["closureId"]
+    return _chain(call, closure, await call.parts.ledger.audit_lines(closure))
+
+
+async def show_refusals(call: Call) -> func.HttpResponse:
+    """One day's chain of refused decisions by callers nobody knows, read and checked like a closure's."""
+    day = call.req.route_params["day"]
+    chain = door_chain(day) if DAY.fullmatch(day) else ""
+    lines = await call.parts.ledger.audit_lines(chain) if chain else []
+    if not lines:
+        detail = "Nobody unknown was refused on such a day."
+        raise refuse(404, "no-refusals", detail, "Name a day (UTC) as YYYY-MM-DD.", field="day")
+    return _chain(call, chain, lines)
+
+
+def _chain(call: Call, name: str, lines: list[bytes]) -> func.HttpResponse:
     verify = call.req.params.get("verify")
     if verify not in (None, "", "1", "true"):
         raise refuse(400, "invalid-request", "verify is not 1.", "Use verify=1 to check the chain.", field="verify")
     if verify:
-        return json_answer({"closureId": row["closureId"], **asdict(audit_chain.verify(lines))})
+        return json_answer({"closureId": name, **asdict(audit_chain.verify(lines))})
     return raw_answer(b"".join(line + b"\n" for line in lines), "application/x-ndjson")

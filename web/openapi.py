@@ -16,6 +16,7 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "closureId": ("Id of the closure.", {"type": "string", "pattern": "^[0-9a-f-]{36}-[1-9][0-9]*$"}),
     "gate": ("Name of the gate.", GATE),
     "taskId": ("Id of the task.", {"type": "string", "minLength": 1, "maxLength": 300}),
+    "day": ("A day (UTC), YYYY-MM-DD.", {"type": "string", "format": "date"}),
     "token": ("Token of a link in a message.", {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}),
     "file": ("Name of the file.", {"type": "string", "enum": list(FILES)}),
 }

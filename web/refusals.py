@@ -37,7 +37,7 @@ async def note(parts: Parts, trail: Trail, why: str, via: str, named: JSON) -> N
         if trail.who and closure:
             chain = closure
         else:
-            chain = f"doors-{parts.clock.now():%Y-%m-%d}"
+            chain = door_chain(f"{parts.clock.now():%Y-%m-%d}")
             if named.get("closureId"):
                 detail["closureId"] = str(named["closureId"])[:80]
         if not _room("closure" if chain == closure else "doors"):
@@ -46,6 +46,11 @@ async def note(parts: Parts, trail: Trail, why: str, via: str, named: JSON) -> N
         await parts.ledger.audit(chain, Word.DECISION_REFUSED, trail.who, detail)
     except Exception:  # the refusal stands all the same
         log.warning("a refused decision (%s, %s) could not be recorded", why, via, exc_info=True)
+
+
+def door_chain(day: str) -> str:
+    """The chain of a day (UTC, YYYY-MM-DD) on which refusals of unknown callers are kept."""
+    return f"doors-{day}"
 
 
 async def _known(parts: Parts, closure: str) -> str:

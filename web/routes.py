@@ -158,6 +158,17 @@ ROUTES: tuple[Route, ...] = (
         problems=(400, 404),
     ),
     Route(
+        "show_refusals",
+        "GET",
+        "api/refusals/{day}",
+        READERS,
+        details.show_refusals,
+        "Decisions refused on a day because nobody knew who sent them; a hash chain like a closure's audit.",
+        (Answer(200, "One line per event.", media="application/x-ndjson"), Answer(200, "The verdict.", "Verdict")),
+        query={"verify": _one_of("1 to check the chain instead of reading it.", "1", "true")},
+        problems=(400, 404),
+    ),
+    Route(
         "decide_at_gate",
         "POST",
         f"{ONE}/gates/{{gate}}/decisions",

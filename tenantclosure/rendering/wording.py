@@ -82,7 +82,8 @@ def days(number: float) -> str:
 
 def person(who: Mapping[str, Any]) -> str:
     """Name and address, or the address alone."""
-    return f"{who['name']} ({who['upn']})" if who.get("name") else str(who["upn"])
+    name, upn = str(who.get("name") or ""), str(who["upn"])
+    return f"{name} ({upn})" if name and name.lower() != upn.lower() else upn
 
 
 def _number(number: int) -> str:

@@ -176,6 +176,7 @@ BROKEN = [
     ("the row's digest is gone", edit_row(digest=None), "plan-digest"),
     ("plan and row forged together", forge_whole_plan, "approval"),
     ("the gate is over another plan", edit_gate(digest="0" * 64), "approval"),
+    ("the gate is open over another plan", edit_gate(state="open", digest="0" * 64), "approval"),
     ("the gate asks fewer people", edit_gate(distinct=1), "approval"),
     ("the gate asks fewer groups", edit_gate(groups={"it": {"quorum": 1, "people": [], "deputies": []}}), "approval"),
     ("the gate asks somebody else", ask_somebody_else, "approval"),

@@ -58,6 +58,7 @@ class Stage:
         self.sim: dict[str, Any] = json.loads(self.simulator.stdout.readline())
         self.host: subprocess.Popen[str] | None = None
         self.closure = ""
+        self.policy = approval_policy(day)
         self.web = httpx.Client(timeout=30, headers=OPERATOR)
 
     def __enter__(self) -> Stage:
@@ -78,7 +79,7 @@ class Stage:
     def start(self) -> None:
         """Start the host on the stage's state folder and wait for its address."""
         policy = self.folder / "policy.yaml"
-        policy.write_text(yaml.safe_dump(approval_policy(self.day)))
+        policy.write_text(yaml.safe_dump(self.policy))
         settings = {
             "CLOSURE_CLOUD": "custom",
             "CLOSURE_GRAPH_URL": self.sim["url"],

@@ -17,6 +17,7 @@ from tenantclosure.rendering.card import LIMIT, card
 from tenantclosure.rendering.notices import mail
 from tenantclosure.rendering.plain import clean
 from tenantclosure.rendering.wording import irreversible, quorum
+from tenantclosure.rendering.wording import person as spelled
 
 LINK = "https://closure.example/approvals/token"
 PAGE = "https://closure.example/closures/c-1/gates/plan"
@@ -329,3 +330,9 @@ def test_cleaning_gives_one_bounded_line_and_goes_no_further_the_second_time(tex
     assert found == " ".join(found.split()) and "://" not in found
     assert found == clean(found, most)
     found.encode()
+
+
+def test_a_name_that_is_the_address_is_said_once() -> None:
+    """Accounts without a display name are signed in under their address."""
+    assert "ann@f.com" == spelled({"name": "Ann@f.com", "upn": "ann@f.com"})
+    assert "Ann (ann@f.com)" == spelled({"name": "Ann", "upn": "ann@f.com"})

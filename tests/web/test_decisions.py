@@ -339,6 +339,21 @@ async def test_refusals_of_unknown_callers_lie_on_the_days_chain(desk: Desk) -> 
     assert b"secret-token" not in lines
 
 
+async def test_the_days_chain_is_read_and_checked(desk: Desk) -> None:
+    """An auditor reads it like a closure's audit; another day, or what is no day, has none."""
+    closure, digest = await desk.at_gate()
+    body = {"decision": "approve", "digest": digest}
+    await desk.call("decide_at_gate", who=None, body=body, closureId=closure, gate="plan")
+    day = f"{desk.clock.moment:%Y-%m-%d}"
+    lines = await desk.call("show_refusals", who="eve:Auditor", day=day)
+    verdict = read(await desk.call("show_refusals", "?verify=1", who="eve:Auditor", day=day))
+
+    assert b"not-signed-in" in lines.get_body()
+    assert (True, 1) == (verdict["ok"], verdict["lines"])
+    for other in ("2001-01-01", "../x", closure):
+        refused(await desk.call("show_refusals", who="eve:Auditor", day=other), 404, "no-refusals", "day")
+
+
 async def test_a_known_caller_without_the_role_is_recorded_with_the_closure(desk: Desk) -> None:
     """Somebody signed in who may not decide at all is named there; the caller of an unknown gate, too."""
     closure, digest = await desk.at_gate()

@@ -13,6 +13,7 @@ PATH = {
     "closureId": f"{TARGET}-9",
     "gate": "plan",
     "taskId": "t",
+    "day": "2026-11-24",
     "token": "t" * 43,
     "file": "closure.css",
 }
@@ -33,6 +34,7 @@ NEEDS = {
     "show_blockers": {"Operator", "Approver", "Auditor"},
     "show_report": {"Operator", "Approver", "Auditor"},
     "show_audit": {"Operator", "Approver", "Auditor"},
+    "show_refusals": {"Operator", "Approver", "Auditor"},
     "decide_at_gate": {"Approver"},
     "pause_closure": {"Operator"},
     "unpause_closure": {"Operator"},
