@@ -31,7 +31,7 @@ test: $(READY) $(STAMPS)/chromium ## every test, those in the browser too
 	@$(PYTEST) $(ARGS)
 
 test-fast: $(READY) ## every test that takes no rehearsal and no browser; under a minute
-	@$(PYTEST) -m "not slow and not browser" $(ARGS)
+	@$(PYTEST) -m "not slow and not browser and not azurite" $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import ipaddress
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -57,6 +58,12 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
+@cache
+def rsa_key(use: str) -> rsa.RSAPrivateKey:
+    """This process's RSA key for one use; making one takes longer than all the rest of a start."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 def make(folder: Path) -> Certificates:
     """Write ``ca.pem``, ``server.pem`` and ``client.pem`` into a folder."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -85,7 +92,7 @@ def make(folder: Path) -> Certificates:
         .sign(ca_key, hashes.SHA256())
     )
     # azure-identity signs assertions with RSA only.
-    client_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    client_key = rsa_key("client")
     client_name = _name("Tenant Closure")
     client = _build("Tenant Closure", client_key, client_name, authority=False).sign(client_key, hashes.SHA256())
 

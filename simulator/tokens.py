@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from simulator.tls import rsa_key
 from simulator.world import GraphError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class TokenOffice:
     """Signs tokens, and remembers the ones it has already read."""
 
     def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = rsa_key("tokens")
         self.public_key = self._key.public_key()
         self._read: dict[str, dict[str, Any]] = {}
 

@@ -2,9 +2,12 @@
 
 import threading
 
+import pytest
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from tests.compat.hub import FAILED, Hub, activity, child, end, kinds, timer
+
+pytestmark = pytest.mark.slow  # only an upgrade of the engine changes what they show
 
 
 def fail_without_message(hub: Hub) -> list[str | None]:

@@ -25,6 +25,8 @@ from durabletask.worker import TaskHubGrpcWorker
 
 from embedded.backend import Backend
 
+pytestmark = pytest.mark.slow  # only an upgrade of the engine changes what they show
+
 MOMENT = timedelta(milliseconds=40)
 STRICT = "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"
 

@@ -318,6 +318,7 @@ def test_tenant_deletion_waits_for_the_proof_from_outside() -> None:
     assert 1 == len(stepper.of("hand_over"))
 
 
+@pytest.mark.slow
 def test_no_history_grows_past_two_thousand_events() -> None:
     """200 shards and 20 subscriptions that take 40 days: no orchestrator's history passes 2,000 events."""
     tenant = Tenant(lanes=4, shards={"users": (200, 190), "domains": (2, 2), "applications": (5, 5)})

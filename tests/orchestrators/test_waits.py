@@ -160,6 +160,7 @@ def test_answer_by_is_never_shortened() -> None:
     assert max(gate.stepper.waits("gate")) <= LOOK_AGAIN
 
 
+@pytest.mark.slow
 def test_months_at_a_gate_keep_its_history_small() -> None:
     """Thirty days of hourly looks never put more than one round of them into a history."""
     gate = Gate(answer_by=30 * DAY)
