@@ -98,10 +98,8 @@ async def check_account(parts: Parts, gate: JSON, person: Person) -> None:
     raise _removed(f"The account of {person.upn} is no longer there, or is disabled.")
 
 
-async def check_state(parts: Parts, row: JSON, gate: JSON | None, name: str) -> JSON:
-    """The gate, if it takes decisions now: it is open, or approved and not yet carried out. Raises RequestRefused
-    (409).
-    """
+def must_live(row: JSON) -> None:
+    """Raise RequestRefused (409) for a closure that has ended."""
     if row["status"] == Status.ENDED:
         raise refuse(
             409,
@@ -110,6 +108,13 @@ async def check_state(parts: Parts, row: JSON, gate: JSON | None, name: str) -> 
             "Read its report, or file a new request.",
             result=row["result"],
         )
+
+
+async def check_state(parts: Parts, row: JSON, gate: JSON | None, name: str) -> JSON:
+    """The gate, if it takes decisions now: it is open, or approved and not yet carried out. Raises RequestRefused
+    (409).
+    """
+    must_live(row)
     if gate is None or gate["state"] not in ("open", "approved"):
         current = row["gate"]["name"] if row["gate"] else None
         was = f"is {gate['state']}" if gate else "is not open"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import azure.functions as func
 
 from tenantclosure.model.people import Person
-from tenantclosure.names import Control, Status, Word
+from tenantclosure.names import Control, Word
 from tenantclosure.ports import JSON
 from web.answers import json_answer
 from web.body import fields, json_body, text
+from web.checks import must_live
 from web.closures import row_of
 from web.problems import refuse
 from web.route import Call
@@ -45,7 +46,7 @@ async def resume(call: Call) -> func.HttpResponse:
         row = await restart(call.client, call.parts.ledger, row, call.who.to_dict(), comment)
     except AlreadyHandled:
         row = await row_of(call)
-        _must_live(row)
+        must_live(row)
     return _answer(row)
 
 
@@ -63,7 +64,7 @@ async def report_done(call: Call) -> func.HttpResponse:
             f"Look its id up in GET /api/closures/{row['closureId']}/tasks.",
             field="taskId",
         )
-    _must_live(row)
+    must_live(row)
     if task["state"] != "open":
         raise refuse(409, "task-proven", "This task is proven done already.", "Nothing is left to do here.")
     row = await call.parts.ledger.change(call.closure_id, lambda fresh: _steered(fresh, call.who))
@@ -77,7 +78,7 @@ async def _steer(call: Call, word: Word, allowed: set[Control], wanted: Control)
     await row_of(call)
 
     def edit(fresh: JSON) -> None:
-        _must_live(fresh)
+        must_live(fresh)
         if fresh["control"] not in allowed:
             now = Control(fresh["control"])
             raise refuse(409, "wrong-state", _STANDS[now], _WAYS[now], control=now)
@@ -108,21 +109,10 @@ def _comment(call: Call) -> str:
 
 def _steered(row: JSON, person: Person) -> None:
     """Note an operator of this closure. Raises RequestRefused when it has ended."""
-    _must_live(row)
+    must_live(row)
     operators = row.setdefault("operators", [])
     if person.key not in operators:
         operators.append(person.key)
-
-
-def _must_live(row: JSON) -> None:
-    if row["status"] == Status.ENDED:
-        raise refuse(
-            409,
-            "closure-ended",
-            f"This closure has ended ({row['result']}).",
-            "Read its report, or file a new request.",
-            result=row["result"],
-        )
 
 
 def _answer(row: JSON) -> func.HttpResponse:

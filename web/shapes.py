@@ -180,6 +180,7 @@ def _gate() -> dict[str, Shape]:
                 "approvers": _list(
                     _object({"group": TEXT, "quorum": COUNT, "people": _list(ref("Named")), "missing": COUNT})
                 ),
+                "told": YES,
                 "distinct": COUNT,
                 "missing": ref("Seats"),
                 "limits": {**_list(TEXT), "description": "Why more groups must agree than usual."},

@@ -150,8 +150,8 @@ async def gate_view(parts: Any, row: JSON) -> JSON | None:
 async def gate_document(parts: Any, row: JSON, gate: JSON) -> JSON:
     """Any gate of a closure as the API and the pages show it, judged as of now.
 
-    `groups` are {name: {quorum, people: [address]}}; `approvers` say the same with names and empty seats; `failed` are
-    messages to people of this gate that could not be delivered.
+    `groups` are {name: {quorum, people: [address]}}; `approvers` say the same with names and empty seats; `told` is
+    False where no mail and no Teams is configured; `failed` are messages to this gate's people that did not reach them.
     """
     here = (gate["gate"], gate["serial"])
     decisions, notices = await asyncio.gather(
@@ -177,6 +177,7 @@ async def gate_document(parts: Any, row: JSON, gate: JSON) -> JSON:
             }
             for name, group in groups.items()
         ],
+        "told": parts.mailer is not None or parts.channel is not None,
         "distinct": gate["distinct"],
         "missing": missing,
         "limits": gate["limits"],

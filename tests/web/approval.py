@@ -47,6 +47,7 @@ def asked(**changes: Any) -> dict[str, Any]:
             "answerBy": at,
             "executeBy": None,
             "approvers": [{"group": "it", "quorum": 2, "people": people, "missing": 1}],
+            "told": True,
             "distinct": 2,
             "missing": {"it": 1, "distinct": 1},
             "limits": [],

@@ -130,3 +130,12 @@ def test_after_deciding_the_page_says_what_comes_next(state: str, missing: dict[
 
     assert words in plainly(html)
     assert (state != "vetoed") == ("Take my approval back" in html)
+
+
+@pytest.mark.parametrize(("told", "expected"), [(True, False), (False, True)])
+def test_where_nobody_is_told_the_page_says_so(told: bool, expected: bool) -> None:
+    """Without mail and Teams somebody has to reach the approvers by hand."""
+    context = asked()
+    context["gate"]["told"] = told
+
+    assert expected == ("have to be told by hand" in plainly(render("approval.html", **context)))
