@@ -22,7 +22,7 @@ Body = Callable[[Parts, Order], Awaitable[Order]]
 Activity = Callable[[Order], Awaitable[Order]]
 
 
-_WAITING = {
+_WAITING: dict[str, Status] = {
     Phase.PREFLIGHT: Status.PLANNING,
     Phase.SURVEY: Status.PLANNING,
     Phase.GATE_PLAN: Status.WAITING_APPROVAL,
@@ -39,7 +39,7 @@ _WAITING = {
 
 def phase_status(phase: str, *, decided: bool = False) -> str:
     """What a closure's status shows in a phase; `decided` when the phase's gate waits for nobody any more."""
-    status = _WAITING.get(phase, Status.RUNNING)  # type: ignore[call-overload]  # a row without a phase has ""
+    status = _WAITING.get(phase, Status.RUNNING)
     return Status.RUNNING if decided and status == Status.WAITING_APPROVAL else status
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from activities.approval import seconds_left, settle, show_gate
 from activities.base import Order, activity, clear_blocker, note_blocker
+from tenantclosure.intake import accounts_of
 from tenantclosure.model.approval_policy import Limit
-from tenantclosure.model.people import Account
 from tenantclosure.names import Control, Family, Gate
 from tenantclosure.policy import rails, timing
 from tenantclosure.policy.approvers import exceeded, named, resolved, tightened, unreachable
@@ -68,7 +68,8 @@ async def _opened(parts: Parts, row: JSON, gate: str) -> tuple[JSON, JSON | None
     # What the request asked for is kept, so that a second plan is tightened from there and not from the first one.
     first = row.get("asked", {}).get(gate, row["terms"][gate])
     terms = tightened(first, parts.policy, limits)
-    groups, absent = resolved(terms, await _accounts(parts, terms), home)
+    accounts = await accounts_of(parts.people, named(terms)) if parts.people is not None else None
+    groups, absent = resolved(terms, accounts, home)
     excluded = sorted({key.lower() for key in (row["requester"]["key"], *row["operators"]) if key})
     for group in groups.values():
         group["deputies"] = [person for person in group["deputies"] if key_of(person) not in excluded]
@@ -98,12 +99,6 @@ async def _opened(parts: Parts, row: JSON, gate: str) -> tuple[JSON, JSON | None
         "limits": [sentence for limit in limits for sentence in limit.sentences],
     }
     return row, await parts.ledger.open_gate(closure, asked)
-
-
-async def _accounts(parts: Parts, terms: JSON) -> dict[str, Account | None] | None:
-    if parts.people is None:
-        return None
-    return {upn: await parts.people.find(upn) for upn in named(terms)}
 
 
 async def _limits(parts: Parts, row: JSON) -> list[Limit]:

@@ -78,7 +78,7 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
     )
     if parts.people is not None:
         asked = {one for group in request.approvers for one in group.people}
-        accounts = await _accounts(parts.people, {*asked, upn} if claimed else asked)
+        accounts = await accounts_of(parts.people, {*asked, upn} if claimed else asked)
         claimant = accounts[upn] if claimed else None
         if claimant is not None:  # a claim still, but the person it names must not approve what they ask for
             found = Person(claimant.tenant_id, claimant.object_id, upn, claimant.name)
@@ -89,7 +89,7 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
     )
 
 
-async def _accounts(people: People, upns: Iterable[str]) -> dict[str, Account | None]:
+async def accounts_of(people: People, upns: Iterable[str]) -> dict[str, Account | None]:
     """What the hosting tenant's directory knows of each address, asked once each, a few at a time."""
     free = asyncio.Semaphore(_LOOKUPS)
 

@@ -15,8 +15,8 @@ import azure.functions as func
 from tenantclosure.errors import RequestRefused
 from tenantclosure.model.people import Person
 from tenantclosure.names import REMOVED_FAMILIES, Gate
-from tenantclosure.policy.approvers import still_allowed
-from tenantclosure.policy.quorum import evaluate, key_of
+from tenantclosure.policy.approvers import judged
+from tenantclosure.policy.quorum import key_of
 from tenantclosure.ports import JSON
 from tenantclosure.rendering.wording import irreversible
 from web import csrf, pages, refusals
@@ -30,7 +30,7 @@ from web.plan_pages import difference_of
 from web.principal import sign_in
 from web.problems import refuse
 from web.route import Call
-from web.view import closure_view, gate_document, manifest_of
+from web.view import closure_view, gate_document, known_of, manifest_of
 
 FORM = frozenset({"csrf", "decision", "digest", "serial", "comment", "domain"})
 WIDE = 300
@@ -156,15 +156,14 @@ async def _shown(call: Call, page: Page, problem: str = "", comment: str = "", s
     """The page with its form."""
     parts, row, gate = call.parts, page.row, page.gate
     closure, serial = row["closureId"], gate["serial"]
-    view, document, manifest, difference, head, said = await asyncio.gather(
-        closure_view(parts, row),
-        gate_document(parts, row, gate),
+    known = await known_of(parts, closure)
+    view, manifest, difference, head = await asyncio.gather(
+        closure_view(parts, row, known),
         manifest_of(parts, closure, serial),
         difference_of(parts, closure, serial),
         parts.ledger.audit_head(closure),
-        parts.ledger.decisions(closure),
     )
-    view, document = _summary(page, view, document)
+    view, document = _summary(page, view, gate_document(parts, gate, known))
     if difference and not page.signed_in:
         difference = {**difference, "families": {f: {**d, "items": []} for f, d in difference["families"].items()}}
     hindered = page.hindered or await _barred(call, page)
@@ -187,7 +186,7 @@ async def _shown(call: Call, page: Page, problem: str = "", comment: str = "", s
         irreversible=irreversible(gate["gate"], row.get("initialDomain", "")),
         difference=difference,
         head=head,
-        mine=_mine(said, page),
+        mine=_mine(known.decisions, page),
         plan_url=f"/closures/{closure}/plan?serial={serial}" if page.signed_in else "",
         problem=problem,
         comment=comment,
@@ -199,12 +198,8 @@ async def _shown(call: Call, page: Page, problem: str = "", comment: str = "", s
 
 async def _decided(call: Call, page: Page, link: Link) -> func.HttpResponse:
     """What the person decided with a link, and what it came to."""
-    view, document, said = await asyncio.gather(
-        closure_view(call.parts, page.row),
-        gate_document(call.parts, page.row, page.gate),
-        call.parts.ledger.decisions(page.row["closureId"]),
-    )
-    mine = _mine(said, page)
+    known = await known_of(call.parts, page.row["closureId"])
+    mine = _mine(known.decisions, page)
     if mine is None or mine["at"] < link.doc["usedAt"]:
         # A crash came between the link and the decision: nothing was decided, and nobody may think so.
         raise refuse(
@@ -213,13 +208,14 @@ async def _decided(call: Call, page: Page, link: Link) -> func.HttpResponse:
             "This link was used, but no decision of yours is on record.",
             f"Sign in at {link.gate_path} and decide there.",
         )
-    view, document = _summary(page, view, document)
+    view = await closure_view(call.parts, page.row, known)
+    view, document = _summary(page, view, gate_document(call.parts, page.gate, known))
     html = pages.render(
         "decided.html",
         view=view,
         gate=document,
         decision=mine,
-        state=evaluate(still_allowed(page.gate, call.parts.policy), said, call.parts.clock.now()).state,
+        state=judged(page.gate, call.parts.policy, known.decisions, call.parts.clock.now()).state,
         missing=document["missing"],
         signed_in=page.signed_in,
         person={"upn": page.person.upn, "name": page.person.name},

@@ -19,7 +19,8 @@ from tenantclosure.errors import RequestRefused
 from tenantclosure.ledger import iso
 from tenantclosure.model.people import Person
 from tenantclosure.names import Word
-from tenantclosure.policy.quorum import evaluate, key_of
+from tenantclosure.policy.approvers import judged
+from tenantclosure.policy.quorum import key_of
 from tenantclosure.ports import JSON
 from web.answers import json_answer
 from web.body import fields, json_body, text
@@ -118,8 +119,8 @@ async def _reached(call: Call, row: JSON, name: str, person: Person, body: JSON,
     at = iso(call.parts.clock.now())
     for notice_id in mine:
         await ledger.change_notice(closure, notice_id, lambda notice: notice.update(reachedAt=at))
-    judged = evaluate(gate, await ledger.decisions(closure), call.parts.clock.now())
-    return {"gate": name, "serial": serial, "state": judged.state, "missing": dict(judged.missing)}
+    stands = judged(gate, call.parts.policy, await ledger.decisions(closure), call.parts.clock.now())
+    return {"gate": name, "serial": serial, "state": stands.state, "missing": dict(stands.missing)}
 
 
 def _person(document: Any) -> Person:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MOST = 100
 USUAL = 20
+MOST_SERIAL, MOST_SHARD = 999, 99_999
+"""Largest serial and shard that a query may name; keys of records hold three and five digits."""
 
 
 async def file_closure(call: Call) -> func.HttpResponse:

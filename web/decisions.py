@@ -17,8 +17,8 @@ import azure.functions as func
 from tenantclosure.model.people import Person
 from tenantclosure.model.request import MAX_BYTES
 from tenantclosure.names import Decision, Status
-from tenantclosure.policy.approvers import still_allowed
-from tenantclosure.policy.quorum import GateState, evaluate
+from tenantclosure.policy.approvers import judged
+from tenantclosure.policy.quorum import GateState
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
 from web.answers import json_answer
@@ -33,14 +33,13 @@ from web.checks import (
     gate_name,
     gate_of,
 )
-from web.closures import row_of
+from web.closures import MOST_SERIAL, row_of
 from web.problems import refuse
 from web.route import Call
 from web.waking import waiters, wake, wake_closure
 
 KEYS = frozenset({"decision", "digest", "comment", "domain", "serial"})
 DIGEST = re.compile(r"[0-9a-f]{64}")
-MOST_SERIAL = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +141,13 @@ async def say(
         await use()
     said = {"decision": word, "digest": digest, "comment": comment, "gate": name, "serial": gate["serial"], "via": via}
     await parts.ledger.decide(row["closureId"], said, person)
-    judged = await _take_effect(parts, client, row, gate, person, word)
+    stands = await _take_effect(parts, client, row, gate, person, word)
     return {
         "gate": name,
         "serial": gate["serial"],
         "decision": word,
-        "state": judged.state,
-        "missing": dict(judged.missing),
+        "state": stands.state,
+        "missing": dict(stands.missing),
     }
 
 
@@ -158,14 +157,14 @@ async def _take_effect(parts: Parts, client: Any, row: JSON, gate: JSON, person:
     # Read again: it may have been closed as approved while this word was being written.
     fresh = await parts.ledger.gate(closure, name, serial) or gate
     said = await parts.ledger.decisions(closure)
-    judged = evaluate(still_allowed(fresh, parts.policy), said, parts.clock.now())
-    if fresh["state"] != "approved" or judged.state == "approved":
+    stands = judged(fresh, parts.policy, said, parts.clock.now())
+    if fresh["state"] != "approved" or stands.state == "approved":
         await wake(client, *waiters(row, row["gate"], gate), row["instanceId"])
-        return judged
+        return stands
     why = {Decision.VETO: "vetoed", Decision.REVOKE: "took the approval back"}.get(Decision(word), "spoke again")
     again = await parts.ledger.reopen_gate(closure, name, serial, f"{person.upn} {why}.")
     await wake_closure(client, parts.ledger, await _show_again(parts, closure, again))
-    return evaluate(still_allowed(again, parts.policy), said, parts.clock.now())
+    return judged(again, parts.policy, said, parts.clock.now())
 
 
 async def _show_again(parts: Parts, closure: str, gate: JSON) -> JSON:

@@ -18,6 +18,7 @@ from tenantclosure.ledger import iso
 from tenantclosure.names import Outcome, Status
 from tenantclosure.policy import window
 from tenantclosure.ports import JSON
+from tenantclosure.rendering import wording
 from web import shown
 from web.answers import page_answer, raw_answer
 from web.closures import MOST, number, page_of_rows, row_of
@@ -25,7 +26,7 @@ from web.details import REPORT_POLICY
 from web.poison import notice_poison, poison_list
 from web.problems import headers_of, refuse
 from web.route import Call
-from web.view import closure_view
+from web.view import closure_view, known_of
 
 HERE = Path(__file__).parent
 FILES = {"closure.css": "text/css", "closure.js": "text/javascript", "mark.svg": "image/svg+xml"}
@@ -57,7 +58,7 @@ _environment.filters.update(
     short=shown.short,
     plain=shown.plain,
     number=shown.number,
-    family=shown.family_name,
+    family=wording.family_name,
 )
 _environment.globals.update(
     asset=asset,
@@ -66,7 +67,7 @@ _environment.globals.update(
     labels=shown.LABELS,
     states=shown.STATES,
     gates=shown.GATES,
-    said_words=shown.SAID,
+    said_words=wording.SAID,
     doors=shown.DOORS,
 )
 
@@ -103,14 +104,8 @@ async def closure_page(call: Call) -> func.HttpResponse:
     """One closure: where it stands, what is missing, what people have to do."""
     row = await row_of(call)
     closure, ledger = row["closureId"], call.parts.ledger
-    view, tasks, marks, gates, decisions, notices = await asyncio.gather(
-        closure_view(call.parts, row),
-        ledger.tasks(closure),
-        ledger.marks(closure),
-        ledger.gates(closure),
-        ledger.decisions(closure),
-        ledger.notices(closure),
-    )
+    known = await known_of(call.parts, closure)
+    view, marks = await asyncio.gather(closure_view(call.parts, row, known), ledger.marks(closure))
     left = None
     if view["eta"]:
         left = shown.span((datetime.fromisoformat(view["eta"]) - call.parts.clock.now()).total_seconds())
@@ -119,10 +114,10 @@ async def closure_page(call: Call) -> func.HttpResponse:
             "closure.html",
             view=view,
             request=row["request"],
-            stories=shown.stories(gates, decisions),
-            unreached=shown.unreached(notices),
-            tasks=[task for task in tasks if task["state"] == "open"],
-            proven=[task for task in tasks if task["state"] != "open"],
+            stories=shown.stories(known.gates, known.decisions),
+            unreached=shown.unreached(known.notices),
+            tasks=[task for task in known.tasks if task["state"] == "open"],
+            proven=[task for task in known.tasks if task["state"] != "open"],
             steps=shown.timeline(row, marks),
             left=left,
             opens=_opens(call.parts, row),

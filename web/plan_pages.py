@@ -15,7 +15,7 @@ from tenantclosure.errors import RecordMissing
 from tenantclosure.names import REMOVED_FAMILIES, Family
 from tenantclosure.ports import JSON
 from web.answers import page_answer
-from web.closures import number, row_of
+from web.closures import MOST_SERIAL, MOST_SHARD, number, row_of
 from web.pages import render, signed
 from web.problems import refuse
 from web.route import Call
@@ -41,8 +41,8 @@ async def plan_page(call: Call) -> func.HttpResponse:
     """One family of a plan: a shard of its items, or what a search over all its shards found."""
     row = await row_of(call)
     closure, asked = row["closureId"], call.req.params
-    serial = number(call.req, "serial", row["planSerial"], least=1, most=999)
-    shard = number(call.req, "shard", 0, least=0, most=99_999)
+    serial = number(call.req, "serial", row["planSerial"], least=1, most=MOST_SERIAL)
+    shard = number(call.req, "shard", 0, least=0, most=MOST_SHARD)
     wanted = (asked.get("q") or "").strip()
     if len(wanted) > LONGEST_SEARCH:
         remedy = f"Shorten it to {LONGEST_SEARCH} characters."
@@ -62,7 +62,7 @@ async def plan_page(call: Call) -> func.HttpResponse:
     if wanted:
         items, more = await search(call.parts, closure, serial, family, shards, wanted)
     else:
-        items, more = (await _read(call.parts, closure, serial, family, shard) if shards else []), False
+        items, more = (await shard_items(call.parts, closure, serial, family, shard) if shards else []), False
     return page_answer(
         render(
             "plan.html",
@@ -116,12 +116,13 @@ async def search(
 async def _every(parts: Any, closure: str, serial: int, family: str, shards: int) -> AsyncIterator[JSON]:
     for start in range(0, shards, AT_ONCE):
         some = range(start, min(start + AT_ONCE, shards))
-        for items in await asyncio.gather(*(_read(parts, closure, serial, family, shard) for shard in some)):
+        for items in await asyncio.gather(*(shard_items(parts, closure, serial, family, shard) for shard in some)):
             for item in items:
                 yield item
 
 
-async def _read(parts: Any, closure: str, serial: int, family: str, shard: int) -> list[JSON]:
+async def shard_items(parts: Any, closure: str, serial: int, family: str, shard: int) -> list[JSON]:
+    """One shard of a plan's family."""
     path = names.shard_path(closure, serial, family, shard)
     return [json.loads(line) async for line in parts.records.read_lines(path)]
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import azure.functions as func
 
-from tenantclosure import names
 from tenantclosure.ports import JSON
 from tenantclosure.rendering.outcomes_csv import safe
 from web.answers import json_answer, raw_answer
-from web.closures import number, row_of
-from web.plan_pages import LONGEST_SEARCH, difference_of, search
+from web.closures import MOST_SERIAL, MOST_SHARD, number, row_of
+from web.plan_pages import LONGEST_SEARCH, difference_of, search, shard_items
 from web.problems import refuse
 from web.route import Call
 from web.view import manifest_of
 
 COLUMNS = ("family", "id", "name", "upn")
-MOST_SERIAL = 999
-MOST_SHARD = 99_999
 
 
 async def show_plan(call: Call) -> func.HttpResponse:
@@ -81,16 +77,12 @@ async def _shard(parts: Any, closure: str, serial: int, family: str, shard: int,
     if shard > max(shards - 1, 0):
         detail = f"{family} has {shards} shards; there is no shard {shard}."
         raise refuse(404, "unknown-shard", detail, "Count from 0, or follow next.", field="shard")
-    items = []
-    if shards:
-        path = names.shard_path(closure, serial, family, shard)
-        items = [json.loads(line) async for line in parts.records.read_lines(path)]
     more = f"/api/closures/{closure}/plan?serial={serial}&family={family}&shard={shard + 1}"
     return {
         "family": family,
         "shard": shard,
         "shards": shards,
-        "items": items,
+        "items": await shard_items(parts, closure, serial, family, shard) if shards else [],
         "next": more if shard + 1 < shards else None,
     }
 
@@ -99,8 +91,7 @@ async def _csv(parts: Any, closure: str, serial: int, family: str, shards: int) 
     """The whole family as a file that a spreadsheet opens without running anything in it."""
     data = bytearray(b"\xef\xbb\xbf" + _lines([COLUMNS]))
     for shard in range(shards):
-        path = names.shard_path(closure, serial, family, shard)
-        data += _lines([_cells(family, json.loads(line)) async for line in parts.records.read_lines(path)])
+        data += _lines(_cells(family, item) for item in await shard_items(parts, closure, serial, family, shard))
     name = f'attachment; filename="{closure}-plan-{serial}-{family}.csv"'
     return raw_answer(bytes(data), "text/csv", headers={"Content-Disposition": name})
 

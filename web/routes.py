@@ -29,8 +29,8 @@ DECIDING = (400, 403, 404, 409, 410, 413, 415)
 
 AFTER = ("Closure id after which the page begins.", {"type": "string"})
 TOP = ("Closures on a page.", {"type": "integer", "minimum": 1, "maximum": closures.MOST})
-SERIAL = ("Which plan; the latest if left out.", {"type": "integer", "minimum": 1, "maximum": plans.MOST_SERIAL})
-SHARD = ("Which shard of them, from 0.", {"type": "integer", "minimum": 0, "maximum": plans.MOST_SHARD})
+SERIAL = ("Which plan; the latest if left out.", {"type": "integer", "minimum": 1, "maximum": closures.MOST_SERIAL})
+SHARD = ("Which shard of them, from 0.", {"type": "integer", "minimum": 0, "maximum": closures.MOST_SHARD})
 FAMILY = ("Family whose items are wanted.", {"type": "string", "enum": [str(family) for family in REMOVED_FAMILIES]})
 SEARCH = (
     "Only items with this in name, address or id; at most 200 are shown.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from tenantclosure import names
 from web.body import COMMENT
-from web.decisions import MOST_SERIAL
+from web.closures import MOST_SERIAL
 from web.schema import request_schema
 
 Shape = dict[str, Any]

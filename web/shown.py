@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tenantclosure.names import Family, Gate, Outcome, Phase, Result, Status
+from tenantclosure.names import Gate, Outcome, Phase, Result, Status
 from tenantclosure.ports import JSON
+from tenantclosure.rendering.wording import FAMILIES
 
 LABELS = {
     Phase.PREFLIGHT: "Check the request",
@@ -52,20 +53,6 @@ GATES = {
     Gate.DELETE_TENANT: "Approve the tenant's end",
 }
 
-FAMILIES: dict[str, tuple[str, str]] = {
-    Family.USERS: ("user", "users"),
-    Family.DOMAINS: ("domain", "domains"),
-    Family.SUBSCRIPTIONS: ("subscription", "subscriptions"),
-    Family.APPLICATIONS: ("app registration", "app registrations"),
-    Family.SERVICE_PRINCIPALS: ("enterprise application", "enterprise applications"),
-    Family.GROUPS: ("group", "groups"),
-    Family.DEVICES: ("device", "devices"),
-    Family.ACCESS_POLICIES: ("access policy", "access policies"),
-    Family.LICENCES: ("licence", "licences"),
-}
-"""One and many of each family, in the portal's words."""
-
-SAID = {"approve": "approved", "veto": "vetoed", "revoke": "took the approval back"}
 DOORS = {"api": "over the API", "page": "on the page", "link": "from a message", "teams": "in Teams"}
 
 LEAST = 3.0
@@ -114,12 +101,6 @@ def plain(text: Any) -> str:
 def number(count: float) -> str:
     """A count with its thousands apart."""
     return f"{count:,}"
-
-
-def family_name(family: str) -> str:
-    """A family's heading."""
-    many = FAMILIES.get(family, ("", family.replace("-", " ")))[1]
-    return many[:1].upper() + many[1:]
 
 
 def amount(count: int, family: str) -> str:
@@ -210,11 +191,6 @@ def stories(gates: Sequence[JSON], decisions: Sequence[JSON]) -> list[JSON]:
 
 def unreached(notices: Iterable[JSON]) -> list[JSON]:
     """Messages that did not arrive: {to, why, gate, channel, queuedAt}, oldest first."""
-    failed = [
-        {
-            **{name: notice[name] for name in ("to", "why", "gate", "channel", "queuedAt")},
-        }
-        for notice in notices
-        if notice["state"] == "failed"
-    ]
+    told = ("to", "why", "gate", "channel", "queuedAt")
+    failed = [{name: notice[name] for name in told} for notice in notices if notice["state"] == "failed"]
     return sorted(failed, key=lambda notice: notice["queuedAt"])

@@ -15,7 +15,7 @@ from typing import Any
 from tenantclosure import outbox
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import Control, Status
-from tenantclosure.policy.quorum import evaluate
+from tenantclosure.policy.approvers import judged
 from tenantclosure.ports import JSON
 from web.starting import LIVE, AlreadyHandled, restart, start
 from web.waking import waiters, wake, wake_closure
@@ -98,7 +98,7 @@ async def _wake_again(client: Any, parts: Any, row: JSON, now: datetime) -> None
         gate = await parts.ledger.gate(closure, told["name"], told["serial"])
         # Only when Records hold the answer: an event a minute would grow the waiting instance's history for nothing.
         said = await parts.ledger.decisions(closure) if gate and gate["state"] == "open" else []
-        if said and evaluate(gate, said, now).state != "open":
+        if said and judged(gate, parts.policy, said, now).state != "open":
             await wake(client, *waiters(row, told, gate), row["instanceId"])
     for task in await parts.ledger.tasks(closure):
         if task["state"] == "open" and task["reports"] and now - _at(task["reports"][-1]["at"]) < REMEMBERED:

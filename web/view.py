@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,19 +36,42 @@ async def manifest_of(parts: Any, closure: str, serial: int) -> JSON | None:
     return manifest
 
 
-async def closure_view(parts: Any, row: JSON) -> JSON:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What several parts of one answer tell of, read once for all of them."""
+
+    gates: list[JSON]
+    decisions: list[JSON]
+    notices: list[JSON]
+    tasks: list[JSON]
+
+    def gate(self, name: str, serial: int) -> JSON | None:
+        """One gate's document, or None if it never opened."""
+        return next((gate for gate in self.gates if (gate["gate"], gate["serial"]) == (name, serial)), None)
+
+
+async def known_of(parts: Any, closure: str) -> Known:
+    """A closure's gates, decisions, notices and tasks."""
+    ledger = parts.ledger
+    return Known(
+        *await asyncio.gather(
+            ledger.gates(closure), ledger.decisions(closure), ledger.notices(closure), ledger.tasks(closure)
+        )
+    )
+
+
+async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSON:
     """The status document of architecture.md, with a little more for pages and the command."""
     closure, serial, ledger = row["closureId"], row["planSerial"], parts.ledger
-    frozen, standings, tasks, gate, gates, started, shards = await asyncio.gather(
+    known = known or await known_of(parts, closure)
+    frozen, standings, started, shards = await asyncio.gather(
         _latest(parts, closure, serial),
         ledger.subscriptions(closure),
-        ledger.tasks(closure),
-        gate_view(parts, row),
-        ledger.gates(closure),
         ledger.mark(closure, f"started-{row['phase']}", serial),
         _all(ledger.shards(closure)),
     )
-    open_tasks = [task["taskId"] for task in tasks if task["state"] == "open"]
+    open_tasks = [task["taskId"] for task in known.tasks if task["state"] == "open"]
+    shown = known.gate(row["gate"]["name"], row["gate"]["serial"]) if row["gate"] else None
     now = parts.clock.now()
     moving = row["status"] in (Status.RUNNING, Status.WAITING)
     planned_in, manifest = frozen
@@ -64,8 +88,8 @@ async def closure_view(parts: Any, row: JSON) -> JSON:
         "phase": row["phase"],
         "control": row["control"],
         "result": row["result"],
-        "gate": gate,
-        "inForce": [] if row["status"] == Status.ENDED else [_in_force(doc) for doc in gates if _holds(doc, serial)],
+        "gate": gate_document(parts, shown, known) if shown else None,
+        "inForce": [_in_force(gate) for gate in known.gates if row["status"] != Status.ENDED and _holds(gate, serial)],
         "planSerial": serial,
         "digest": row["digest"],
         "counts": counts(planned_in, manifest, shards, standings),
@@ -140,24 +164,14 @@ def pace(progress: JSON | None, since: str | None, now: datetime) -> tuple[float
     return round(rate, 2), eta.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-async def gate_view(parts: Any, row: JSON) -> JSON | None:
-    """The open gate: its dates, what was said, and who is still missing."""
-    told = row["gate"]
-    gate = await parts.ledger.gate(row["closureId"], told["name"], told["serial"]) if told else None
-    return await gate_document(parts, row, gate) if gate else None
-
-
-async def gate_document(parts: Any, row: JSON, gate: JSON) -> JSON:
+def gate_document(parts: Any, gate: JSON, known: Known) -> JSON:
     """Any gate of a closure as the API and the pages show it, judged as of now.
 
     `groups` are {name: {quorum, people: [address]}}; `approvers` say the same with names and empty seats; `told` is
     False where no mail and no Teams is configured; `failed` are messages to this gate's people that did not reach them.
     """
     here = (gate["gate"], gate["serial"])
-    decisions, notices = await asyncio.gather(
-        parts.ledger.decisions(row["closureId"]), parts.ledger.notices(row["closureId"])
-    )
-    said = [d for d in decisions if (d["gate"], d["serial"]) == here]
+    said = [d for d in known.decisions if (d["gate"], d["serial"]) == here]
     allowed = still_allowed(gate, parts.policy)
     missing = dict(evaluate(allowed, said, parts.clock.now()).missing)
     groups = allowed["groups"]
@@ -191,7 +205,7 @@ async def gate_document(parts: Any, row: JSON, gate: JSON) -> JSON:
                 **{key: notice[key] for key in ("kind", "channel", "why", "queuedAt")},
                 "to": _named(notice["to"]) if notice["to"] else None,
             }
-            for notice in notices
+            for notice in known.notices
             if notice["state"] == "failed" and (notice["gate"], notice["serial"]) == here
         ],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from tenantclosure.errors import RequestRefused
@@ -10,7 +11,7 @@ from tenantclosure.model.approval_policy import ApprovalPolicy, GateRule, Limit
 from tenantclosure.model.people import Account
 from tenantclosure.model.request import ApproverGroup, ClosureRequest
 from tenantclosure.names import Gate
-from tenantclosure.policy.quorum import key_of, lacking
+from tenantclosure.policy.quorum import GateState, evaluate, key_of, lacking
 
 GATES = (Gate.PLAN, Gate.GO_ON, Gate.DELETE_TENANT)
 
@@ -225,6 +226,13 @@ def unreachable(groups: Mapping[str, Any], distinct: int, excluded: Collection[s
                 standing.setdefault(key, set()).add(name)
     why = _unreachable(groups, distinct, standing)
     return f"{why[:1].upper()}{why[1:]}." if why else None
+
+
+def judged(
+    gate: Mapping[str, Any], policy: ApprovalPolicy, decisions: Iterable[Mapping[str, Any]], now: datetime
+) -> GateState:
+    """The gate as of now: its decisions, of those people whom the policy file still lists (quorum.evaluate)."""
+    return evaluate(still_allowed(gate, policy), decisions, now)
 
 
 def still_allowed(gate: Mapping[str, Any], policy: ApprovalPolicy) -> dict[str, Any]:

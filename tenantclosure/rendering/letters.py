@@ -20,17 +20,17 @@ from tenantclosure.rendering.plain import clean, cleaned
 from tenantclosure.rendering.report import HEADLINES, moment
 from tenantclosure.rendering.wording import (
     ASKED,
-    FAMILIES,
+    SAID,
     SIGNED_IN,
     SUBJECT,
     WHAT,
     days,
+    family_name,
     irreversible,
     person,
     quorum,
 )
 
-_SAID = {"approve": "approved", "veto": "vetoed", "revoke": "took the approval back"}
 _CAME_TO = {
     "approved": "Enough people agreed; the closure goes on.",
     "vetoed": "The closure ends. What the freeze changed is put back; nothing more is deleted.",
@@ -143,7 +143,7 @@ def _decided(data: Mapping[str, Any], view: dict[str, Any], most: int) -> Letter
     word = {"approved": "Approved", "vetoed": "Vetoed"}.get(told["state"], "Expired without enough approvals")
     more = len(data["detail"]["said"]) - len(told["said"])
     said = [
-        f"{person(entry)} {_SAID.get(entry['decision'], entry['decision'])} on {moment(entry['at'])}"
+        f"{person(entry)} {SAID.get(entry['decision'], entry['decision'])} on {moment(entry['at'])}"
         + (f": “{entry['comment']}”" if entry["comment"] else "")
         for entry in told["said"]
     ] + ([f"{more} more"] if more else [])
@@ -216,13 +216,13 @@ def _subject(form: str, view: dict[str, Any]) -> str:
 
 
 def _counts(planned: Mapping[str, int]) -> list[tuple[str, str]]:
-    return [(FAMILIES.get(family, family), f"{count:,}") for family, count in planned.items() if count]
+    return [(family_name(family), f"{count:,}") for family, count in planned.items() if count]
 
 
 def _changes(difference: Mapping[str, Any] | None) -> list[str]:
     families = difference["families"] if difference else {}
     return [
-        f"{FAMILIES.get(family, family)}: {change['added']:,} more, {change['gone']:,} fewer"
+        f"{family_name(family)}: {change['added']:,} more, {change['gone']:,} fewer"
         for family, change in families.items()
         if change["added"] or change["gone"]
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenantclosure.names import Family, Gate
+from tenantclosure.names import Decision, Family, Gate
 
 SIGNED_IN = frozenset({Gate.PLAN, Gate.DELETE_TENANT})
 """Gates where a link is not enough: the person has to sign in as well."""
@@ -28,13 +28,24 @@ ASKED: dict[str, str] = {
     Gate.DELETE_TENANT: "What the plan lists is gone. Please decide on the last step: the tenant itself is deleted.",
 }
 
-FAMILIES: dict[str, str] = {
-    Family.USERS: "Users",
-    Family.DOMAINS: "Domains",
-    Family.SUBSCRIPTIONS: "Subscriptions",
-    Family.APPLICATIONS: "App registrations",
-    Family.SERVICE_PRINCIPALS: "Enterprise applications",
+FAMILIES: dict[str, tuple[str, str]] = {
+    Family.USERS: ("user", "users"),
+    Family.DOMAINS: ("domain", "domains"),
+    Family.SUBSCRIPTIONS: ("subscription", "subscriptions"),
+    Family.APPLICATIONS: ("app registration", "app registrations"),
+    Family.SERVICE_PRINCIPALS: ("enterprise application", "enterprise applications"),
+    Family.GROUPS: ("group", "groups"),
+    Family.DEVICES: ("device", "devices"),
+    Family.ACCESS_POLICIES: ("access policy", "access policies"),
+    Family.LICENCES: ("licence", "licences"),
 }
+"""One and many of each family, in the portal's words."""
+SAID: dict[str, str] = {
+    Decision.APPROVE: "approved",
+    Decision.VETO: "vetoed",
+    Decision.REVOKE: "took the approval back",
+}
+"""What somebody did at a gate."""
 
 _REMOVAL = (
     # tenant-facts G (retention): users, registrations and enterprise applications are soft-deleted for 30 days
@@ -73,6 +84,12 @@ def quorum(groups: Mapping[str, Any], distinct: int) -> str:
     joined = " and ".join([", ".join(seats[:-1]), seats[-1]]) if len(seats) > 1 else "".join(seats)
     people = "one person" if distinct == 1 else f"{_number(distinct)} different people"
     return f"{joined}, at least {people}"
+
+
+def family_name(family: str) -> str:
+    """A family's heading."""
+    many = FAMILIES.get(family, ("", family.replace("-", " ")))[1]
+    return many[:1].upper() + many[1:]
 
 
 def days(number: float) -> str:

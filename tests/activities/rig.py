@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from tenantclosure.policy import audit_chain
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
 from tests.fakes.clock import FakeClock
+from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
 from tests.fakes.tenant import HOME, KEEPER_UPN, TARGET, FakeBilling, FakeDirectory, FakeOutside, FakePartner
@@ -209,3 +211,26 @@ class Rig:
         lines = [line for line in self.evidence(shard, **where) if line["t"] == "outcome"]
         assert len({line["id"] for line in lines}) == len(lines), "an id has two outcomes"
         return {line["id"]: line["outcome"] for line in lines}
+
+
+async def killed_at_each_write(
+    make: Callable[[], Awaitable[Rig]], run: Callable[[Rig], Awaitable[None]], *, landed: bool, least: int
+) -> AsyncIterator[Rig]:
+    """A rig for every write of `run`, killed there (`landed`: after the write) and run again by a new process.
+
+    The last one ran undisturbed. `least` is what the number of runs must exceed, or the test shows nothing.
+    """
+    number, died = 0, True
+    while died:
+        number += 1
+        rig = await make()
+        rig.process(DyingRecords(rig.records, number, landed=landed))
+        try:
+            await run(rig)
+            died = False
+        except Crash:
+            rig.process()
+            await run(rig)
+        yield rig
+    assert number > least
+    wiring.use(None)

@@ -9,7 +9,7 @@ import pytest
 import activities
 from tenantclosure import wiring
 from tests.activities.policies import policy
-from tests.activities.rig import ANN, BOB, CYD, DEE, EVE, OLGA, Rig
+from tests.activities.rig import ANN, BOB, CYD, DEE, EVE, OLGA, Rig, killed_at_each_write
 from tests.fakes.dying_records import Crash, DyingRecords
 
 
@@ -151,21 +151,12 @@ async def test_the_end_is_told_once(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_ending_leaves_nobody_untold(landed: bool) -> None:
     """Killed at each write of the end: run again, the end is told once."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await Rig().planned()
-        order = await rig.order(result="aborted")
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.end_closure(order)
-            died = False
-        except Crash:
-            rig.process()
-            await activities.end_closure(order)
+
+    async def end(rig: Rig) -> None:
+        await activities.end_closure(await rig.order(result="aborted"))
+
+    async for rig in killed_at_each_write(lambda: Rig().planned(), end, landed=landed, least=4):
         assert ["olga"] == await rig.notices("ended")
-    assert number > 4
-    wiring.use(None)
 
 
 @pytest.mark.parametrize("landed", [False, True])

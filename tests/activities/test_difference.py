@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 import activities
-from tenantclosure import names, wiring
-from tests.activities.rig import Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tenantclosure import names
+from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import principal, subscription, user
 
 
@@ -80,23 +79,18 @@ async def test_a_third_plan_is_compared_with_the_second(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_freezing_a_second_plan_keeps_the_difference(landed: bool) -> None:
     """Killed at each write of the second plan: no digest stands on the row without its difference beside it."""
-    number, died = 0, True
-    while died:
-        number += 1
+
+    async def grown() -> Rig:
         rig = await Rig().ready()
         rig.directory.items["users"].append(user(99))
         await activities.replan(await rig.order(detail="1 new"))
-        await rig.surveyed()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.freeze_plan(await rig.order())
-            died = False
-        except Crash:
-            if (await rig.row())["digest"] is not None:
-                assert names.difference_path(rig.closure, 2) in rig.records.blobs
-            rig.process()
-            await activities.freeze_plan(await rig.order())
+        return await rig.surveyed()
+
+    async def freeze(rig: Rig) -> None:
+        if (await rig.row())["digest"] is not None:
+            assert names.difference_path(rig.closure, 2) in rig.records.blobs
+        await activities.freeze_plan(await rig.order())
+
+    async for rig in killed_at_each_write(grown, freeze, landed=landed, least=4):
         found = json.loads(rig.records.blobs[names.difference_path(rig.closure, 2)])
         assert 1 == found["families"]["users"]["added"]
-    assert number > 4
-    wiring.use(None)

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 import activities
-from tenantclosure import wiring
 from tenantclosure.model.people import Person
-from tests.activities.rig import ANN, CYD, OLGA, Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tests.activities.rig import ANN, CYD, OLGA, Rig, killed_at_each_write
 from tests.fakes.tenant import HOME, TARGET
 
 
@@ -89,24 +87,15 @@ async def test_opening_again_keeps_the_date(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_anywhere_asks_nobody_again(landed: bool) -> None:
     """Killed at each write of opening, deciding and judging: the same answer afterwards, every step in the audit."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await Rig().planned()
-        order = await rig.order(gate="plan", phase="gate-plan")
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await walk(rig, order)
-            died = False
-        except Crash:
-            rig.process()
-            await walk(rig, order)
+
+    async def decide(rig: Rig) -> None:
+        await walk(rig, await rig.order(gate="plan", phase="gate-plan"))
+
+    async for rig in killed_at_each_write(lambda: Rig().planned(), decide, landed=landed, least=6):
         gate = await rig.ledger.gate(rig.closure, "plan", 1)
         assert gate is not None
         assert (gate["state"], len(gate["approvals"])) == ("approved", 2)
         assert {"gate:opened", "gate:decided", "gate:closed"} <= set(await rig.words())
-    assert number > 6
-    wiring.use(None)
 
 
 async def walk(rig: Rig, order: dict[str, Any]) -> None:

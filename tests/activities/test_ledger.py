@@ -14,7 +14,7 @@ from tenantclosure.errors import RecordConflict, RecordMissing, RequestRefused
 from tenantclosure.intake import admit
 from tenantclosure.ledger import Ledger, once
 from tenantclosure.names import Phase, Word
-from tests.activities.rig import OLGA, Rig, document
+from tests.activities.rig import OLGA, Rig, document, killed_at_each_write
 from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
@@ -260,21 +260,9 @@ async def test_control_is_seen_and_shown(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_between_phases_loses_no_line(landed: bool) -> None:
     """Killed at each write of opening a run, beginning and ending a phase: every step stands in the audit."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await Rig().ready()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await steps(rig)
-            died = False
-        except Crash:
-            rig.process()
-            await steps(rig)
+    async for rig in killed_at_each_write(lambda: Rig().ready(), steps, landed=landed, least=5):
         assert {"closure:started", "phase:started", "phase:ended"} <= set(await rig.words())
         assert (await activities.read_progress(await rig.order()))["done"] == ["freeze"]
-    assert number > 5
-    wiring.use(None)
 
 
 async def steps(rig: Rig) -> None:

@@ -12,10 +12,9 @@ import activities
 from tenantclosure import wiring
 from tenantclosure.errors import RecordConflict
 from tenantclosure.policy.quorum import evaluate
-from tests.activities.rig import ANN, BOB, CYD, Rig
+from tests.activities.rig import ANN, BOB, CYD, Rig, killed_at_each_write
 from tests.activities.test_ledger import SlowRecords
 from tests.fakes.clock import FakeClock
-from tests.fakes.dying_records import Crash, DyingRecords
 
 
 class StoppedClock(FakeClock):
@@ -137,22 +136,18 @@ async def test_what_ended_is_not_opened_again(rig: Rig, state: str) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_reopening_loses_no_line(landed: bool) -> None:
     """Killed at each write and run again: open once, and the audit says why."""
-    number, died = 0, True
-    while died:
-        number += 1
+
+    async def closed() -> Rig:
         rig = await opened(Rig())
         await closing(rig)
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await rig.ledger.reopen_gate(rig.closure, "plan", 1, "because")
-            died = False
-        except Crash:
-            rig.process()
-            await rig.ledger.reopen_gate(rig.closure, "plan", 1, "because")
+        return rig
+
+    async def reopen(rig: Rig) -> None:
+        await rig.ledger.reopen_gate(rig.closure, "plan", 1, "because")
+
+    async for rig in killed_at_each_write(closed, reopen, landed=landed, least=2):
         assert ("open", 1) == ((await rig.gate())["state"], len((await rig.gate())["reopened"]))
         assert "gate:reopened" in await rig.words()
-    assert number > 2
-    wiring.use(None)
 
 
 async def test_a_gate_over_another_plan_is_a_conflict(rig: Rig) -> None:

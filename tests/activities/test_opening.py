@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 import activities
-from tenantclosure import wiring
 from tenantclosure.errors import ServiceTrouble
 from tenantclosure.model.people import Person
 from tests.activities.policies import policy
-from tests.activities.rig import ANN, BOB, CYD, DEE, EVE, OLGA, Rig, document
-from tests.fakes.dying_records import Crash, DyingRecords
+from tests.activities.rig import ANN, BOB, CYD, DEE, EVE, OLGA, Rig, document, killed_at_each_write
 from tests.fakes.tenant import HOME, TARGET, user
 
 
@@ -226,24 +225,17 @@ async def test_a_smaller_plan_is_not_held_to_the_larger_ones_limits(rig: Rig) ->
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_opening_tightens_and_asks_once(landed: bool) -> None:
     """Killed at each write of opening a gate above a limit: one gate with all its groups, each person asked once."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = Rig(policy=limited(objects=1))
-        await rig.planned()
-        order = await rig.order(gate="plan", phase="gate-plan")
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.open_gate(order)
-            died = False
-        except Crash:
-            rig.process()
-            await activities.open_gate(order)
+
+    async def opening(rig: Rig) -> None:
+        await activities.open_gate(await rig.order(gate="plan", phase="gate-plan"))
+
+    def above() -> Awaitable[Rig]:
+        return Rig(policy=limited(objects=1)).planned()
+
+    async for rig in killed_at_each_write(above, opening, landed=landed, least=8):
         doc, row = await rig.gate(), await rig.row()
         assert ({"it", "owner", "board"}, 4) == (set(doc["groups"]), doc["distinct"])
-        assert row["gate"]["instance"] == order["instance"]
+        assert row["gate"]["instance"] == (await rig.order(gate="plan", phase="gate-plan"))["instance"]
         assert {"it", "owner"} == set(row["asked"]["plan"]["groups"])
         assert ["ann", "bob", "cyd", "dee", "eve"] == await rig.notices("ask")
         assert "gate:opened" in await rig.words()
-    assert number > 8
-    wiring.use(None)

@@ -11,9 +11,8 @@ import pytest
 
 import activities
 from activities.report import gather
-from tenantclosure import names, wiring
-from tests.activities.rig import Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tenantclosure import names
+from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import KEEPER, subscription, user
 
 
@@ -118,22 +117,13 @@ async def test_subscriptions_in_the_report(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_ending(landed: bool) -> None:
     """Killed at each write of the end: run again the report is there, the result written, the lease given back."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await Rig().ready()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
+
+    async def end(rig: Rig) -> None:
+        if (await activities.read_progress(await rig.order()))["result"] is None:
             await finish(rig, "aborted")
-            died = False
-        except Crash:
-            rig.process()
-            progress = await activities.read_progress(await rig.order())
-            if progress["result"] is None:
-                await finish(rig, "aborted")
+
+    async for rig in killed_at_each_write(lambda: Rig().ready(), end, landed=landed, least=6):
         assert await rig.ledger.live() == []
         assert (await rig.row())["result"] == "aborted"
         assert {"report:written", "closure:ended"} <= set(await rig.words())
         assert names.report_path(rig.closure, "html") in rig.records.blobs
-    assert number > 6
-    wiring.use(None)

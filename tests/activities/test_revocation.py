@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 import activities
-from tenantclosure import wiring
 from tenantclosure.model.inventory import Answer
 from tenantclosure.model.people import Person
 from tests.activities.policies import policy
-from tests.activities.rig import ANN, BOB, CYD, Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tests.activities.rig import ANN, BOB, CYD, Rig, killed_at_each_write
 from tests.fakes.tenant import principal, user
 
 U = [user(n).id for n in range(45)]
@@ -293,24 +291,19 @@ async def test_the_cost_is_one_read_of_each_gate_a_wave(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_reopening_sends_nothing_and_asks_once(landed: bool) -> None:
     """Killed at each write after a revocation: run again, the gate is open, shown, and everybody asked once more."""
-    number, died = 0, True
-    while died:
-        number += 1
+
+    async def revoked() -> Rig:
         rig = await Rig().ready()
         await rig.decide("plan", ANN, "revoke")
-        order = await rig.shard_order()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.work_shard(order)
-            died = False
-        except Crash:
-            rig.process()
-            assert "revoked" == (await activities.work_shard(order))["stop"]
+        return rig
+
+    async def work(rig: Rig) -> None:
+        assert "revoked" == (await activities.work_shard(await rig.shard_order()))["stop"]
+
+    async for rig in killed_at_each_write(revoked, work, landed=landed, least=5):
         doc, row = await rig.gate(), await rig.row()
         assert ("open", 1) == (doc["state"], len(doc["reopened"]))
         assert ("plan", "waiting-approval") == (row["gate"]["name"], row["status"])
         assert [] == rig.directory.asked
         assert ["ann", "ann", "bob", "bob", "cyd", "cyd"] == await rig.notices("ask")
         assert "gate:reopened" in await rig.words()
-    assert number > 5
-    wiring.use(None)

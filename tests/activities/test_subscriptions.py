@@ -11,8 +11,7 @@ import activities
 from tenantclosure import wiring
 from tenantclosure.errors import ServiceTrouble
 from tenantclosure.model.inventory import Answer, Item
-from tests.activities.rig import Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import subscription
 
 SUB = subscription(1).id
@@ -183,21 +182,17 @@ async def test_strange_states_wait(status: str | None) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_at_any_write_of_a_cancellation(landed: bool) -> None:
     """Killed at each write while Azure is cancelled: the next run ends where an undisturbed one does, audited."""
-    number, died = 0, True
-    while died:
-        number += 1
+
+    async def with_azure() -> Rig:
         rig = Rig()
         rig.billing.azure = {"az": "Enabled"}
-        await rig.ready()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await advance(rig, item="az")
-            died = False
-        except Crash:
-            rig.process()
-            await advance(rig, item="az")
+        return await rig.ready()
+
+    async def cancel(rig: Rig) -> None:
+        await advance(rig, item="az")
+
+    async for rig in killed_at_each_write(with_azure, cancel, landed=landed, least=3):
         rig.process()
         assert (await standing(rig, "az"))["stage"] == "cancel-requested"
         assert 1 <= len(rig.billing.asked) <= 2
         assert [told["write"] for told in await rig.audited("write:made")][-1] == "cancel-azure"
-    assert number > 3

@@ -10,8 +10,7 @@ import activities
 from tenantclosure import wiring
 from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.model.inventory import Answer, Item
-from tests.activities.rig import Rig
-from tests.fakes.dying_records import Crash, DyingRecords
+from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import OWN, SHARED_POLICY, TARGET, FakeDirectory, principal, user
 
 
@@ -73,23 +72,15 @@ async def test_undo_stands_behind_the_pin(rig: Rig) -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_freezing_keeps_the_old_policy(landed: bool) -> None:
     """Killed at each write of the freeze and run again, the undo still restores what was there first."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await Rig().ready()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.freeze_sign_ups(await rig.order())
-            died = False
-        except Crash:
-            rig.process()
-            await activities.freeze_sign_ups(await rig.order())
+
+    async def freeze(rig: Rig) -> None:
+        await activities.freeze_sign_ups(await rig.order())
+
+    async for rig in killed_at_each_write(lambda: Rig().ready(), freeze, landed=landed, least=3):
         assert rig.directory.policy["allowInvitesFrom"] == "none"
         rig.process()
         await activities.undo_freeze(await rig.order())
         assert rig.directory.policy == SHARED_POLICY
-    assert number > 3
-    wiring.use(None)
 
 
 # -- sync, MFA, applications ------------------------------------------------------------------------------------------
@@ -203,24 +194,15 @@ async def test_a_newcomer_stops_the_hand_over() -> None:
 @pytest.mark.parametrize("landed", [False, True])
 async def test_hand_over_survives_a_crash_anywhere(landed: bool) -> None:
     """Killed at each storage write: the next run finishes, our service principal is gone, the audit says so."""
-    number, died = 0, True
-    while died:
-        number += 1
-        rig = await empty()
-        rig.directory.finals.clear()
-        rig.process(DyingRecords(rig.records, number, landed=landed))
-        try:
-            await activities.hand_over(await rig.order())
-            died = False
-        except Crash:
-            rig.process()
-            rig.directory.finals.clear()  # asking once more for ourselves is how a lost answer is found out
-            assert await activities.hand_over(await rig.order()) == {}
+
+    async def hand_over(rig: Rig) -> None:
+        rig.directory.finals.clear()  # asking once more for ourselves is how a lost answer is found out
+        assert await activities.hand_over(await rig.order()) == {}
+
+    async for rig in killed_at_each_write(empty, hand_over, landed=landed, least=4):
         assert await rig.directory.own_service_principal() is None
         assert [d["write"] for d in await rig.audited("write:made")][-1] == "remove-own-service-principal"
         assert await rig.ledger.mark(rig.closure, "handed-over", 1)
-    assert number > 4
-    wiring.use(None)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,18 @@ async def test_a_person_who_was_reached_is_noted(desk: Desk) -> None:
     assert [] == await desk.ledger.decisions(closure)
 
 
+async def test_the_answer_counts_only_people_of_todays_policy(desk: Desk) -> None:
+    """Bob has left the policy file since he approved: a seat is empty again, and the flow is told so."""
+    closure, digest = await desk.at_gate("go-on")
+    said = {"decision": "approve", "digest": digest, "comment": ""}
+    for who in ("bob:Approver", "cyd:Approver"):
+        await desk.call("decide_at_gate", who=who, body=said, closureId=closure, gate="go-on")
+    desk.equip(policy=ApprovalPolicy(groups={"it": ["ann@fabrikam.com"], "owner": ["cyd@fabrikam.com"]}))
+    answer = read(await _call(desk, _body(desk, closure, digest)))
+
+    assert ("open", {"it": 1, "distinct": 1}) == (answer["state"], answer["missing"])
+
+
 @pytest.mark.parametrize("word", ["approve", "veto"])
 async def test_where_the_policy_allows_it_a_word_in_teams_counts(desk: Desk, word: str) -> None:
     """At go-on, and by the deployment's policy only, a workflow decides for a person of the gate."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tenantclosure import names, outbox
+from tenantclosure.model.approval_policy import ApprovalPolicy
 from tests.outbox.rig import KeepingMailer
 from tests.web.rig import Desk
 from web.starting import AlreadyHandled, restart
@@ -126,6 +127,20 @@ async def test_a_gate_is_woken_again_only_when_records_hold_its_answer(desk: Des
 
     assert [] == waiting
     assert (f"{closure}-e1:0001", "wake") in desk.client.raised
+
+
+async def test_an_approval_that_no_longer_counts_wakes_nobody(desk: Desk) -> None:
+    """Ann has left the policy file: her word makes no quorum, so no event a minute grows the waiting run's history."""
+    closure, digest = await desk.at_gate()
+    desk.client.states[f"{closure}-e1"] = "RUNNING"
+    said = {"decision": "approve", "digest": digest, "comment": ""}
+    for who in ("ann:Approver", "cyd:Approver"):
+        await desk.call("decide_at_gate", who=who, body=said, closureId=closure, gate="plan")
+    desk.equip(policy=ApprovalPolicy(groups={"it": ["bob@fabrikam.com"], "owner": ["cyd@fabrikam.com"]}))
+    desk.client.raised.clear()
+    await _swept(desk, closure)
+
+    assert [] == desk.client.raised
 
 
 async def test_a_task_reported_done_is_woken_again_for_a_while(desk: Desk) -> None:
