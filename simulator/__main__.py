@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from simulator.commerce.products import PROFILES
 from simulator.control import parse_quota
 from simulator.server import running
 from simulator.world import Options
@@ -21,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--port", type=int, default=0, help="port of the imitated APIs; 0 chooses a free one")
     p.add_argument("--seed", type=int, default=7, help="same seed, same tenants")
     p.add_argument("--users", type=int, default=50, help="users in the target tenant, the keeper included")
-    p.add_argument("--profile", choices=("small", "hybrid", "large", "hostile"), default="small")
+    p.add_argument("--profile", choices=tuple(PROFILES), default="small", help="kind of tenant")
     p.add_argument("--quota", type=parse_quota, default=(3000, 150.0), metavar="off|CAP/WINDOW", help="write quota")
     p.add_argument("--latency-ms", type=float, default=0.0, help="wait before every outer answer")
     p.add_argument("--lag-ms", type=float, default=1000.0, help="how late listings are")

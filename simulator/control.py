@@ -15,7 +15,12 @@ from simulator.world import World
 type Action = Callable[[World, Any], Any]
 
 SETTINGS = ("lag_ms", "latency_ms", "token_seconds")
-CHOICES = {"sync_patch": ("allow", "403", "400"), "purge_users": ("allow", "403")}
+CHOICES = {
+    "sync_patch": ("allow", "403", "400"),
+    "purge_users": ("allow", "403"),
+    "lro": ("ends", "never"),
+}
+ROLES = {f"{name}Role": name for name in ("billing", "partner", "azure", "resource")}
 LONGEST = 30 * 86400.0
 
 
@@ -33,7 +38,7 @@ def parse_quota(text: str | None) -> tuple[int, float] | None:
 def state(world: World) -> dict[str, Any]:
     """Describe the target now, as the other side knows it."""
     tenant, directory = world.target, world.target.directory
-    directory.tick()
+    tenant.tick()
     families = ("users", "applications", "service_principals", "groups", "devices")
     synced = directory.synced_listing
     return {
@@ -70,13 +75,14 @@ def score(world: World) -> dict[str, Any]:
         "doubleDeletes": books.double_deletes,
         "keeperTouched": books.keeper_touched,
         "protectedTouched": books.protected_touched,
+        "foreignTouched": books.foreign_touched,
         "writes": books.writes,
         "deletes": books.deletes,
         "throttled": books.throttled,
         "requests": books.requests,
         "deleteTimes": {"first": books.first_delete, "last": books.last_delete},
         "writesPerSecond": sorted([second, n] for second, n in books.per_second.items()),
-        **books.extra,
+        "writeCalls": dict(books.write_calls),
     }
 
 
@@ -132,14 +138,20 @@ def _settings(world: World, sent: Any) -> dict[str, Any]:
 
 
 def _consent(world: World, sent: Any) -> dict[str, Any]:
-    """Change what our app may do in the target: permissions, Entra roles, enabled or not."""
+    """Change what our app may do: permissions, Entra roles, enabled or not in the target; roles at the sellers."""
+    if unknown := set(sent) - {"add", "remove", "enabled", "directoryRoles", *ROLES}:
+        raise ValueError(f"unknown members {sorted(unknown)}")
+    if not all(isinstance(sent[name], bool) for name in ("enabled", *ROLES) if name in sent):
+        raise ValueError("'enabled' and the sellers' roles are true or false")
+    for name in ROLES.keys() & sent.keys():
+        setattr(world.roles, ROLES[name], sent[name])
     directory = world.target.directory
     sp = directory.service_principals.live.get(directory.own_sp_id or "")
     if sp is None:
         raise ValueError("our service principal is not in the target any more")
     sp.permissions = (sp.permissions | set(sent.get("add", ()))) - set(sent.get("remove", ()))
     if "enabled" in sent:
-        sp.accountEnabled = bool(sent["enabled"])
+        sp.accountEnabled = sent["enabled"]
     if "directoryRoles" in sent:
         for members in directory.roles.values():
             members.pop(sp.id, None)
@@ -149,6 +161,7 @@ def _consent(world: World, sent: Any) -> dict[str, Any]:
         "permissions": sorted(sp.permissions),
         "directoryRoles": directory.roles_of(sp.id),
         "enabled": sp.accountEnabled,
+        **{name: getattr(world.roles, role) for name, role in ROLES.items()},
     }
 
 

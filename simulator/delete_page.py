@@ -3,6 +3,7 @@
 from typing import Any
 
 from simulator.commerce.lifecycle import FINISHED, Kind
+from simulator.external import FAMILIES
 from simulator.world import Tenant
 
 SIGN_UPS = (Kind.FREE, Kind.SELF_SERVICE)
@@ -11,7 +12,7 @@ SIGN_UPS = (Kind.FREE, Kind.SELF_SERVICE)
 def checks(tenant: Tenant) -> list[dict[str, Any]]:
     """Every row of the page: what it asks, whether it passes, what is left and the required action."""
     directory, commerce = tenant.directory, tenant.commerce
-    directory.tick()
+    tenant.tick()
     keeper = directory.keeper
     users = [user.userPrincipalName for user in directory.users.live.values() if user is not keeper]
     rows = [row for row in commerce.rows() if row.life.state not in FINISHED]
@@ -29,7 +30,18 @@ def checks(tenant: Tenant) -> list[dict[str, Any]]:
         _check("subscriptions", "Cancel and delete all license-based subscriptions", licences),
         _check("self-service", "Delete all self-service sign-up products", sign_ups),
         _check("azure", "Cancel and delete all Azure subscriptions", azure),
+        *(_check(name, action, _leftovers(tenant, name)) for name, action in FAMILIES.items() if tenant.leftovers),
     ]
+
+
+def left_in(tenant: Tenant) -> list[str]:
+    """Why Azure Resource Manager does not delete an external tenant yet; enterprise applications go with it."""
+    asked = {"users", "applications", *FAMILIES}
+    return [row["requiredAction"] for row in checks(tenant) if row["check"] in asked and not row["passed"]]
+
+
+def _leftovers(tenant: Tenant, family: str) -> list[str]:
+    return [row["id"] for row in tenant.leftovers[family]]
 
 
 def _blocking_principals(tenant: Tenant) -> list[str]:

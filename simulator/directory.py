@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,11 +19,13 @@ from simulator.listing import Listing
 BIN_DAYS = 30
 SYNC_FLAG_DAYS = 0.5
 SYNC_CONVERSION_DAYS = 2.5
+RELEASE_DAYS = 1 / 48
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 PRIVILEGED_AUTHENTICATION_ADMINISTRATOR = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
 USER_ADMINISTRATOR = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 DIRECTORY_SYNCHRONIZATION_ACCOUNTS = "d29b2b05-8046-44ba-8758-1e26182fcf32"
+MANAGED_IDENTITY = "ManagedIdentity"
 DIRECTORY_READERS = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
 
 ROLE_NAMES = {
@@ -133,8 +135,10 @@ class Directory:
         self.sync_off_started: datetime | None = None
         self._sync_flag_due: datetime | None = None
         self._sync_queue: deque[tuple[datetime, User]] = deque()
+        self._releases: deque[tuple[datetime, User]] = deque()
         self._by_upn: dict[str, User] = {}
         self._by_app_id: dict[str, ServicePrincipal] = {}
+        self._managed: list[str] = []
 
     # Putting in
 
@@ -159,6 +163,8 @@ class Directory:
     def load_service_principal(self, sp: ServicePrincipal) -> ServicePrincipal:
         """Put in a service principal who was always there."""
         self._by_app_id[sp.appId] = sp
+        if sp.servicePrincipalType == MANAGED_IDENTITY:
+            self._managed.append(sp.id)
         return self.service_principals.load(sp)
 
     def assign_role(self, template: str, principal_id: str) -> None:
@@ -175,6 +181,11 @@ class Directory:
     def sp_by_app_id(self, app_id: str) -> ServicePrincipal | None:
         """Find a living service principal by its app id."""
         return self._by_app_id.get(app_id.lower())
+
+    def managed_identities(self) -> list[ServicePrincipal]:
+        """Return the living service principals that Azure keeps for its resources."""
+        found = (self.service_principals.live.get(key) for key in self._managed)
+        return [sp for sp in found if sp is not None]
 
     def roles_of(self, principal_id: str) -> list[str]:
         """Return the role templates a principal holds."""
@@ -220,6 +231,13 @@ class Directory:
 
     # Time
 
+    def release_users(self, users: Iterable[User]) -> datetime:
+        """Take users out of restricted management; answers when it has effect (tenant-facts C1: up to 30 minutes)."""
+        due = self.clock.now() + self.clock.days(RELEASE_DAYS)
+        waiting = {user.id for _, user in self._releases}
+        self._releases.extend((due, user) for user in users if user.isManagementRestricted and user.id not in waiting)
+        return due
+
     def start_sync_off(self) -> None:
         """Begin turning directory sync off: the flag falls first, users convert over up to 72 h (tenant-facts C2)."""
         if not self.sync_enabled or self.sync_off_started is not None:
@@ -240,6 +258,8 @@ class Directory:
         if self._sync_flag_due is not None and self._sync_flag_due <= now:
             self.sync_enabled = False
             self._sync_flag_due = None
+        while self._releases and self._releases[0][0] <= now:
+            self._releases.popleft()[1].isManagementRestricted = None
         while self._sync_queue and self._sync_queue[0][0] <= now:
             user = self._sync_queue.popleft()[1]
             user.onPremisesSyncEnabled = False

@@ -24,6 +24,7 @@ def make_middleware(world: World) -> Middleware:
 
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+        world.settle()
         if request.path.startswith(OURS):
             return await handler(request)
         world.score.requests += 1

@@ -8,6 +8,7 @@ from simulator.clock import iso
 from simulator.directory import (
     DIRECTORY_SYNCHRONIZATION_ACCOUNTS,
     GLOBAL_ADMINISTRATOR,
+    MANAGED_IDENTITY,
     PRIVILEGED_AUTHENTICATION_ADMINISTRATOR,
     USER_ADMINISTRATOR,
     guid,
@@ -34,6 +35,8 @@ GIVEN = (
 )
 FAMILY = ("Adler", "Berg", "Costa", "Dietz", "Engel", "Fuchs", "Grau", "Haas", "Ito", "Jung", "Kern", "Lang", "Moser")
 LICENCES = [{"disabledPlans": [], "skuId": "f245ecc8-75af-4f8e-b61f-27d8114de5f3"}]
+IDENTITY = "vm-backup"
+"""The hostile profile's virtual machine; its managed identity bears its name, as Azure's do."""
 MICROSOFT_SERVICES = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 
 INTERNAL = {
@@ -59,7 +62,16 @@ DELETABLE = {
     "7df0a125-d3be-4c96-aa54-591f83ff541c": "Microsoft Flow Service",
     "475226c6-020e-4fb2-8a90-7a972cbfc1d4": "PowerApps Service",
 }
-APP_COUNTS = {"small": 12, "hybrid": 12, "large": 4, "hostile": 12}
+APP_COUNTS = {
+    "small": 12,
+    "hybrid": 12,
+    "large": 4,
+    "hostile": 12,
+    "long": 2,
+    "bare": 0,
+    "external": 2,
+    "external-b2c": 2,
+}
 
 
 def populate_users(world: World, tenant: Tenant) -> None:
@@ -151,10 +163,14 @@ def _person(rng: random.Random, number: int, domain: str, initial: str, created:
 
 
 def _make_hostile(tenant: Tenant) -> None:
-    """Put three people under restricted management and switch per-user MFA on for the keeper's colleagues."""
+    """Put three people under restricted management and switch per-user MFA on for the keeper's colleagues.
+
+    The three bear the tenant's initial domain: with the custom one in their names nobody could remove that either.
+    """
     ordinary = list(tenant.directory.users.live.values())[4:]
     for user in ordinary[:3]:
         user.isManagementRestricted = True
+        tenant.directory.rename_user(user, f"{user.userPrincipalName.partition('@')[0]}@{tenant.domain}")
     for user in ordinary[3::10]:
         user.mfa_state = "enforced"
 
@@ -172,14 +188,15 @@ def populate_apps(world: World, tenant: Tenant) -> None:
     for app_id, name in DELETABLE.items():
         _sp(tenant, app_id, name, MICROSOFT_SERVICES)
     if world.options.profile == "hostile":
-        _sp(tenant, guid(rng), "vm-backup", None).servicePrincipalType = "ManagedIdentity"
+        _sp(tenant, guid(rng), IDENTITY, None, MANAGED_IDENTITY)
 
 
-def _sp(tenant: Tenant, app_id: str, name: str, owner: str | None) -> ServicePrincipal:
+def _sp(tenant: Tenant, app_id: str, name: str, owner: str | None, kind: str = "Application") -> ServicePrincipal:
     sp = ServicePrincipal(
         id=guid(tenant.rng),
         appId=app_id,
         displayName=name,
+        servicePrincipalType=kind,
         appDisplayName=name,
         appOwnerOrganizationId=owner,
         createdDateTime=iso(tenant.directory.created),

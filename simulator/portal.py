@@ -4,22 +4,16 @@ Answers 200 with what the page then shows, or 409 with the portal's refusal. No 
 Microsoft has none for them (subscription-facts 0 and 7); the address says so.
 """
 
-from collections.abc import Callable
-from datetime import UTC
-from typing import Any
-
 from aiohttp import web
 
-from simulator.commerce.lifecycle import Event, Kind, NotAllowedError, State
+from simulator.commerce.lifecycle import SOLD_BY_PARTNER, Event, Kind, NotAllowedError, State
 from simulator.commerce.models import MOSA_CANCEL_LIMIT, AzureSubscription, RefusedError, Subscription
 from simulator.commerce.wire import json_object, stamp
 from simulator.delete_page import checks
+from simulator.portal_directory import DIRECTORY_ACTIONS, Action, Body
 from simulator.world import World
 
 AZURE_DELETE_DAYS = 3.0  # after the cancel; pay-as-you-go and free trials only (subscription-facts 3)
-
-type Body = dict[str, Any]
-type Action = Callable[[World, Body], Body]
 
 
 def register(app: web.Application, world: World) -> None:
@@ -49,7 +43,7 @@ def act(world: World, action: str, body: Body) -> Body:
         raise RefusedError("UnknownAction", f"The portal has no '{action}'; it has {', '.join(sorted(ACTIONS))}.")
     if world.target.gone:
         raise RefusedError("TenantGone", "The tenant does not exist any more; nobody can sign in.")
-    world.target.directory.tick()
+    world.target.tick()
     return ACTIONS[action](world, body)
 
 
@@ -59,6 +53,8 @@ def cancel_subscription(world: World, body: Body) -> Body:
     if isinstance(row, AzureSubscription) or row.kind is Kind.TRIAL:
         return _fire(world, row, Event.CANCEL)
     if row.kind is Kind.MOSA:
+        if row.licences > MOSA_CANCEL_LIMIT and row.reducible:
+            row.licences = MOSA_CANCEL_LIMIT  # Remove licenses, on the same page
         if row.licences > MOSA_CANCEL_LIMIT:
             message = f"{row.licences} licences: reduce to {MOSA_CANCEL_LIMIT} or fewer first, or contact support."
             raise RefusedError("TooManyLicences", message)
@@ -101,6 +97,16 @@ def delete_free_product(world: World, body: Body) -> Body:
     return _fire(world, row, Event.DELETE)
 
 
+def empty_azure_subscription(world: World, body: Body) -> Body:
+    """Azure portal > Resources, hidden types too > Delete; managed identities go with them (facts 3)."""
+    item = _find(world, body)
+    if not isinstance(item, AzureSubscription):
+        raise RefusedError("NotAzure", "This is not an Azure subscription.")
+    deleted = list(item.resources)
+    item.resources.clear()
+    return {"subscriptionId": item.id, "deleted": deleted}
+
+
 def delete_azure_subscription(world: World, body: Body) -> Body:
     """Azure portal > Subscriptions > Delete, once cancelled, empty and three days old (facts 3)."""
     item = _find(world, body)
@@ -114,7 +120,7 @@ def delete_azure_subscription(world: World, body: Body) -> Body:
             message = f"This offer has no Delete; it is deleted automatically on {stamp(item.life.due)}."
             raise RefusedError("DeleteNotOffered", message)
         if item.resources:
-            raise RefusedError("ResourcesPresent", f"Delete its {item.resources} resources first.")
+            raise RefusedError("ResourcesPresent", f"Delete its {len(item.resources)} resources first.")
         if world.clock.now() < earliest:
             raise RefusedError("TooEarly", f"It can be deleted from {stamp(earliest)}.")
     return _fire(world, item, Event.DELETE)
@@ -129,12 +135,26 @@ def turn_off_recurring_billing(world: World, body: Body) -> Body:
 
 
 def ask_partner(world: World, body: Body) -> Body:
-    """The partner does it in Partner Center: cancels inside the window, otherwise turns renewal off (facts 4)."""
+    """The partner does it in Partner Center: cancels inside the window, otherwise turns renewal off; what is older
+    than the new commerce is suspended (facts 4 and 7).
+    """
     row = _licence(world, body)
-    if row.kind is not Kind.CSP:
+    if row.kind not in SOLD_BY_PARTNER:
         raise RefusedError("NotPartner", "No partner sold this subscription.")
+    if row.kind is Kind.CSP_LEGACY:
+        return _fire(world, row, Event.PAUSE)
     in_window = row.window_open(world.target.commerce.settle())
     return _fire(world, row, Event.CANCEL if in_window else Event.RENEWAL_OFF)
+
+
+def find_seller(world: World, body: Body) -> Body:
+    """Your products > its details say who sold it; there it is cancelled, otherwise set not to renew."""
+    row = _licence(world, body)
+    if row.kind in SOLD_BY_PARTNER:
+        return ask_partner(world, body)
+    if row.kind is Kind.MCA and not row.window_open(world.target.commerce.settle()):
+        return turn_off_recurring_billing(world, body)
+    return cancel_subscription(world, body)
 
 
 def support(world: World, body: Body) -> Body:
@@ -151,52 +171,18 @@ def support(world: World, body: Body) -> Body:
     return _fire(world, row, Event.SUPPORT)
 
 
-def turn_off_sync(world: World, body: Body) -> Body:
-    """Turn directory sync off; the directory converts its users for up to three days (tenant-facts C2)."""
-    directory = world.target.directory
-    directory.start_sync_off()
-    return {"syncEnabled": bool(directory.sync_enabled)}
-
-
-def remove_application(world: World, body: Body) -> Body:
-    """Remove an app registration or enterprise application; Microsoft's own are refused (tenant-facts A4)."""
-    directory, wanted = world.target.directory, str(body.get("objectId", ""))
-    if application := directory.applications.live.get(wanted):
-        directory.delete_application(application)
-    elif principal := directory.service_principals.live.get(wanted):
-        if principal.internal:
-            raise RefusedError("MicrosoftInternal", "Specified App Principal ID is Microsoft Internal.")
-        directory.delete_service_principal(principal)
-    elif wanted not in directory.applications.bin and wanted not in directory.service_principals.bin:
-        raise RefusedError("NotFound", f"There is no application or enterprise application '{wanted}'.")
-    return {"objectId": wanted, "deleted": True}
-
-
-def delete_tenant(world: World, body: Body) -> Body:
-    """Manage tenants > Delete: every check must pass, and it must be this tenant (tenant-facts B, ISS #94323)."""
-    tenant = world.target
-    if body.get("tenantId") != tenant.id:
-        raise RefusedError("WrongTenant", f"The page shows tenant {tenant.id}, not '{body.get('tenantId')}'.")
-    if failed := [row for row in checks(tenant) if not row["passed"]]:
-        actions = "; ".join(f"{row['requiredAction']} ({row['left']})" for row in failed)
-        raise RefusedError("ChecksFailed", f"Required action: {actions}")
-    world.delete_tenant(tenant)
-    deleted = tenant.deleted_at
-    return {"tenantId": tenant.id, "deletedAt": deleted.astimezone(UTC).isoformat() if deleted else None}
-
-
 ACTIONS: dict[str, Action] = {
     "ask-partner": ask_partner,
     "cancel-subscription": cancel_subscription,
     "delete-azure-subscription": delete_azure_subscription,
     "delete-free-product": delete_free_product,
     "delete-subscription": delete_subscription,
-    "delete-tenant": delete_tenant,
-    "remove-application": remove_application,
+    "empty-azure-subscription": empty_azure_subscription,
+    "find-seller": find_seller,
     "support": support,
     "take-control": take_control,
     "turn-off-recurring-billing": turn_off_recurring_billing,
-    "turn-off-sync": turn_off_sync,
+    **DIRECTORY_ACTIONS,
 }
 
 _WHO_ENDS_IT = {
@@ -204,6 +190,7 @@ _WHO_ENDS_IT = {
     Kind.MCA: "Use Cancel subscription inside the window, otherwise turn off recurring billing.",
     Kind.TRIAL: "Turn off recurring billing and let the trial expire.",
     Kind.CSP: "A partner sold this subscription; only the partner can end it.",
+    Kind.CSP_LEGACY: "A partner sold this subscription; only the partner can end it.",
     Kind.FREE: "A free product has no billing: use Delete subscription under the filter Free.",
     Kind.SELF_SERVICE: "A user bought this; take control of the subscription first.",
     Kind.ENTRA_FREE: "This product cannot be cancelled here. Contact support.",

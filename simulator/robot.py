@@ -1,7 +1,8 @@
 """The keeper as a robot: reads a closure's open manual tasks, does each in the portal after a delay, reports it done.
 
-Off until `POST /_sim/robot` turns it on. It knows about a closure only what its page says (the tasks' address), and it
-talks to loopback addresses only. What the portal refuses today is tried again in the next round, as a person would.
+Off until `POST /_sim/robot` turns it on. It knows about a closure only what its page says, and it talks to loopback
+addresses only. What the portal refuses today is tried again in the next round, as a person would.
+Kinds of tasks that its orders name under `skip` wait for somebody else, until Support has played along.
 """
 
 import asyncio
@@ -30,9 +31,18 @@ KINDS = {
     "delete-free-product": ("delete-free-product", "subscriptionId"),
     "turn-off-recurring-billing": ("turn-off-recurring-billing", "subscriptionId"),
     "delete-azure-subscription": ("delete-azure-subscription", "subscriptionId"),
+    "empty-azure-subscription": ("empty-azure-subscription", "subscriptionId"),
     "ask-partner": ("ask-partner", "subscriptionId"),
     "ask-support": ("support", "subscriptionId"),
+    "find-seller": ("find-seller", "subscriptionId"),
+    "freeze-sign-ups": ("freeze-sign-ups", "tenantId"),
+    # These name a cause, not a thing: the portal's action clears all of it.
+    "release-users": ("release-users", "cause"),
+    "grant-role": ("grant-role", "cause"),
+    "remove-users": ("remove-users", "cause"),
+    "remove-managed-identity": ("remove-managed-identity", "cause"),
     "remove-application": ("remove-application", "objectId"),
+    "empty-external-directory": ("remove-user-flows", "tenantId"),
     "delete-tenant": ("delete-tenant", "tenantId"),
 }
 
@@ -46,6 +56,7 @@ class Orders:
     done_url: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 1.0
+    skip: frozenset[str] = frozenset()
 
 
 class Robot:
@@ -57,6 +68,8 @@ class Robot:
         self.rounds = 0
         self.done: list[dict[str, Any]] = []
         self.refused: dict[str, str] = {}
+        self.skipped: list[str] = []
+        self.outsiders_came = False
         self.trouble: str | None = None
         self._seen: dict[str, float] = {}
         self._acted: dict[str, str] = {}
@@ -69,6 +82,11 @@ class Robot:
         self.trouble = None
         self._wake.set()
 
+    def do_everything(self) -> None:
+        """Skip nothing any more, whatever later orders say: those it waited for have done their part."""
+        self.outsiders_came = True
+        self._wake.set()
+
     def view(self) -> dict[str, Any]:
         """What the robot did so far, without the headers it was given (they may hold an identity)."""
         orders = self.orders
@@ -77,9 +95,11 @@ class Robot:
             "tasksUrl": orders.tasks_url,
             "doneUrl": orders.done_url,
             "delaySeconds": orders.delay,
+            "skip": sorted(orders.skip),
             "rounds": self.rounds,
             "done": self.done,
             "refused": self.refused,
+            "skipped": self.skipped,
             "trouble": self.trouble,
         }
 
@@ -104,10 +124,7 @@ class Robot:
 
     async def round(self, session: ClientSession, orders: Orders) -> None:
         """One look at the page and whatever is due."""
-        async with session.get(orders.tasks_url, headers=orders.headers, allow_redirects=False) as response:
-            if response.status != 200:
-                raise ValueError(f"GET tasks answered {response.status}")
-            page = await response.json(content_type=None)
+        page = await _read(session, orders, orders.tasks_url)
         items = page.get("items") if isinstance(page, dict) else None
         if not isinstance(items, list):
             raise ValueError("the tasks' answer has no list 'items'")
@@ -118,7 +135,11 @@ class Robot:
                 self._acted.pop(known, None)
                 self._reported.discard(known)
                 self.refused.pop(known, None)
+        skip = frozenset[str]() if self.outsiders_came else orders.skip
+        self.skipped = [task_id for task_id, task in tasks.items() if task.get("kind") in skip]
         for task_id, task in tasks.items():
+            if task_id in self.skipped:
+                continue
             first_seen = self._seen.setdefault(task_id, time.monotonic())
             if task_id not in self._reported and time.monotonic() - first_seen >= orders.delay:
                 await self._work(session, orders, task_id, task)
@@ -126,7 +147,7 @@ class Robot:
     async def _work(self, session: ClientSession, orders: Orders, task_id: str, task: dict[str, Any]) -> None:
         if task_id not in self._acted:
             try:
-                self._acted[task_id] = self._act(str(task.get("kind")), str(task.get("target")))
+                self._acted[task_id] = self._act(str(task.get("kind")), str(task.get("target")), task.get("items"))
             except RefusedError as no:
                 self.refused[task_id] = f"{no.code}: {no.message}"
                 return
@@ -140,14 +161,23 @@ class Robot:
         self._reported.add(task_id)
         self.done.append({"taskId": task_id, "kind": task.get("kind"), "target": task.get("target")})
 
-    def _act(self, kind: str, target: str) -> str:
+    def _act(self, kind: str, target: str, items: Any) -> str:
         if kind not in KINDS:
             raise RefusedError("UnknownKind", f"The robot knows no task of kind '{kind}'.")
         action, name = KINDS[kind]
         if already_so(self._world, kind, target):
             return f"{action}: already so when I looked (portal robot)"
-        portal.act(self._world, action, {name: target})
+        if kind == "delete-tenant" and self._world.target.leftovers:
+            portal.act(self._world, "remove-user-flows", {})  # an external tenant's checklist begins with them
+        portal.act(self._world, action, {name: target, "items": items})
         return f"{action}: done in the portal (portal robot)"
+
+
+async def _read(session: ClientSession, orders: Orders, url: str) -> Any:
+    async with session.get(url, headers=orders.headers, allow_redirects=False) as response:
+        if response.status != 200:
+            raise ValueError(f"GET {urlsplit(url).path} answered {response.status}")
+        return await response.json(content_type=None)
 
 
 def already_so(world: World, kind: str, target: str) -> bool:
@@ -162,15 +192,17 @@ def already_so(world: World, kind: str, target: str) -> bool:
             return row.life.state in FINISHED | {State.SUSPENDED, State.DELETING}
         case "delete-subscription":
             return row.life.state in FINISHED | {State.DELETING}
-        case "turn-off-recurring-billing" | "ask-partner":
+        case "turn-off-recurring-billing" | "ask-partner" | "find-seller":
             return row.life.state in FINISHED | {State.ENDING, State.WARNING, State.SUSPENDED}
+        case "empty-azure-subscription":
+            return row.life.state in FINISHED or not row.resources
         case _:
             return row.life.state in FINISHED
 
 
 def register(app: web.Application, world: World) -> None:
     """Add `GET` and `POST /_sim/robot`, and let the robot live exactly as long as the server."""
-    robot = Robot(world)
+    robot = world.robot = Robot(world)
 
     async def show(request: web.Request) -> web.Response:
         return web.json_response(robot.view())
@@ -206,7 +238,11 @@ def _orders(body: dict[str, Any] | None) -> Orders:
         raise ValueError("'headers' must map names to strings.")
     if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= 86400:
         raise ValueError("'delaySeconds' must be a number from 0 to 86400.")
-    return Orders(body["enabled"], urls[0], urls[1], headers, float(delay))
+    skip = body.get("skip") or []
+    if not isinstance(skip, list) or set(map(str, skip)) - KINDS.keys():
+        raise ValueError(f"'skip' must be a list of kinds of tasks: {', '.join(sorted(KINDS))}.")
+    tasks, done = urls
+    return Orders(body["enabled"], tasks, done, headers, float(delay), frozenset(skip))
 
 
 def _is_loopback(url: str) -> bool:

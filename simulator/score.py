@@ -30,16 +30,17 @@ class Score:
     double_deletes: int = 0
     keeper_touched: int = 0
     protected_touched: int = 0
+    foreign_touched: int = 0
     first_delete: float | None = None
     last_delete: float | None = None
     started: float = field(default_factory=time.time)
     per_second: Counter[int] = field(default_factory=Counter)
-    extra: Counter[str] = field(default_factory=Counter)
+    write_calls: Counter[str] = field(default_factory=Counter)
     _delivered: set[str] = field(default_factory=set)
 
-    def bump(self, name: str) -> None:
-        """Count something only another room knows of; it shows in the score under its name."""
-        self.extra[name] += 1
+    def sellers_write(self, method: str, path: str) -> None:
+        """A write reached Azure Resource Manager or Partner Center, whatever became of it."""
+        self.write_calls[f"{method} {path}"] += 1
 
     def delete_received(self, key: str) -> None:
         """A DELETE came in; it is a double when its final answer had already gone out completely."""

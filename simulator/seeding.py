@@ -9,7 +9,10 @@ from datetime import timedelta
 from simulator.clock import Clock, iso
 from simulator.directory import Directory, guid
 from simulator.entities import Application, Domain, ServicePrincipal, User
+from simulator.external import PROFILES as EXTERNAL
+from simulator.external import make_external
 from simulator.faults import Faults
+from simulator.graph.external import PERMISSIONS as EXTERNAL_PERMISSIONS
 from simulator.graph.policies import AUTHORIZATION
 from simulator.graph.router import GraphRouter
 from simulator.graph.throttle import Throttle
@@ -75,7 +78,8 @@ def build(options: Options) -> World:
 
     client_id = guid(rng)
     seed = options.seed
-    target = tenant(f"contoso{seed}.onmicrosoft.com", f"Contoso {seed}", f"contoso{seed}.com")
+    custom = () if options.profile in EXTERNAL else (f"contoso{seed}.com",)
+    target = tenant(f"contoso{seed}.onmicrosoft.com", f"Contoso {seed}", *custom)
     home = tenant("fabrikam.onmicrosoft.com", "Fabrikam", "fabrikam.com")
     partner = tenant(f"tailwind{seed}.onmicrosoft.com", "Tailwind Partners", f"tailwind{seed}.com")
     world = World(
@@ -96,7 +100,8 @@ def build(options: Options) -> World:
         faults=Faults(),
         batch_order=random.Random(seed),
     )
-    own_app(world, target, PERMISSIONS)
+    make_external(world)
+    own_app(world, target, PERMISSIONS | (EXTERNAL_PERMISSIONS if world.directory_resource else frozenset()))
     own_app(world, home, HOME_PERMISSIONS)
     own_app(world, partner, HOME_PERMISSIONS)
     world.flow_client_id = _fill_home(home, client_id)

@@ -8,7 +8,22 @@ from pathlib import Path
 
 from aiohttp import web
 
-from simulator import commerce, control, graph, inbox, managed_identity, people, portal, robot, seeding, signin, tls
+from simulator import (
+    commerce,
+    control,
+    graph,
+    inbox,
+    managed_identity,
+    people,
+    planting,
+    portal,
+    robot,
+    seeding,
+    signin,
+    support,
+    tls,
+)
+from simulator.commerce.models import MCA, BillingAccount
 from simulator.edge import make_middleware
 from simulator.world import Options, World
 
@@ -20,7 +35,7 @@ READY_TOKEN_SECONDS = 30 * 86400.0
 def build_app(world: World) -> web.Application:
     """Return the application of the plain port: everything. The robot waits there for its orders."""
     app = web.Application(middlewares=[make_middleware(world)], client_max_size=LIMIT)
-    for room in (control, managed_identity, signin, graph, commerce, portal, inbox, robot):
+    for room in (control, managed_identity, signin, graph, commerce, planting, portal, inbox, robot, support):
         room.register(app, world)
     return app
 
@@ -61,6 +76,11 @@ async def running(options: Options, folder: Path, *, port: int = 0) -> AsyncIter
         await secure.cleanup()
 
 
+def _ours(account: BillingAccount, world: World) -> bool:
+    """Whether a deployment would list it: the target's own Customer Agreement, nobody else's."""
+    return account.agreement == MCA and account.primary_tenant == world.target.id
+
+
 def _ready(world: World, certificates: tls.Certificates) -> dict[str, object]:
     keeper = world.target.directory.keeper
     return {
@@ -74,6 +94,8 @@ def _ready(world: World, certificates: tls.Certificates) -> dict[str, object]:
         "keeper": keeper.userPrincipalName if keeper else None,
         "homeTenantId": world.home.id,
         "partnerTenantId": world.partner.id,
+        "billingAccounts": [account.name for account in world.target.commerce.accounts() if _ours(account, world)],
+        "externalDirectory": world.directory_resource.id if world.directory_resource else None,
         "identityEndpoint": f"{world.urls.http}/msi/token",
         "identityHeader": world.identity.header,
         "identityClientId": world.identity.client_id,

@@ -4,8 +4,9 @@ For the other rooms:
 
 * ``tenant.commerce`` is set by ``simulator.commerce.seed(world, tenant)`` and has ``summary() -> dict`` with the
   keys ``total``, ``deleted`` and ``byStatus`` (status -> count).
-* ``world.inbox`` is set by ``simulator.inbox.register``.
+* ``world.inbox`` is set by ``simulator.inbox.register``, ``world.robot`` by ``simulator.robot.register``.
 * ``world.graph`` is the Graph router (``simulator.graph.router``): ``world.graph.add("GET", "/subscribedSkus", ...)``.
+* ``world.directory_resource`` is the Azure resource of a target that is an external tenant, otherwise None.
 * ``world.delete_tenant(tenant)`` is what the portal's Delete button does; sign-in answers AADSTS90002 from then on.
 * ``tenant.directory`` has ``users``, ``applications``, ``service_principals`` (each a ``Family``: ``.live`` maps id ->
   object), ``keeper``, ``domains``, ``sync_enabled``, ``start_sync_off()``; see ``simulator.directory``.
@@ -56,6 +57,22 @@ class Settings:
     """How app-only PATCH of onPremisesSyncEnabled answers: ``allow``, ``403`` or ``400`` (tenant-facts C2)."""
     purge_users: str = "allow"
     """How app-only purge of a deleted user answers: ``allow`` or ``403`` (tenant-facts C1 holds both)."""
+    lro: str = "ends"
+    """Whether ARM's long-running operations end: ``ends`` or ``never``."""
+
+
+@dataclass
+class Roles:
+    """Roles that our app holds outside the directory; each can be taken away."""
+
+    billing: bool = True
+    """On the billing accounts that the target's callers see."""
+    partner: bool = True
+    """Admin agent in the partner's tenant."""
+    azure: bool = True
+    """Owner of the target's Azure subscriptions."""
+    resource: bool = True
+    """Contributor on the external directory's Azure resource, in the hosting tenant."""
 
 
 @dataclass
@@ -79,6 +96,23 @@ class Identity:
     certificate: x509.Certificate | None = None
 
 
+@dataclass(frozen=True)
+class DirectoryResource:
+    """The Azure resource that an External ID or B2C tenant is, in a subscription of the hosting tenant (facts B)."""
+
+    subscription_id: str
+    group: str
+    kind: str
+    """``ciam`` or ``b2c``."""
+    name: str
+
+    @property
+    def id(self) -> str:
+        """Its ARM id."""
+        provider = f"Microsoft.AzureActiveDirectory/{self.kind}Directories"
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.group}/providers/{provider}/{self.name}"
+
+
 @dataclass
 class Tenant:
     """One directory with its commerce side."""
@@ -90,7 +124,16 @@ class Tenant:
     directory: Directory
     tenant_type: str = "AAD"
     commerce: Any = None
+    leftovers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """What an external tenant must be rid of, by family; see ``simulator.external``."""
     deleted_at: datetime | None = None
+
+    def tick(self) -> None:
+        """Let time pass in the directory, and let managed identities go with their Azure resource."""
+        self.directory.tick()
+        for identity in self.directory.managed_identities():
+            if not self.commerce.has_resource(identity.displayName):
+                self.directory.delete_service_principal(identity)
 
     @property
     def gone(self) -> bool:
@@ -125,13 +168,18 @@ class World:
     graph: GraphRouter
     throttle: Throttle
     settings: Settings
+    roles: Roles = field(default_factory=Roles)
     identity: Identity = field(default_factory=Identity)
     score: Score = field(default_factory=Score)
     faults: Faults = field(default_factory=Faults)
     urls: Urls = field(default_factory=Urls)
     flow_client_id: str = ""
     """App id of the hosting tenant's Power Automate flows."""
+    directory_resource: DirectoryResource | None = None
+    deletion_due: datetime | None = None
+    """When ARM's deletion of that resource, and of the target with it, takes effect."""
     inbox: Any = None
+    robot: Any = None
     batch_order: random.Random = field(default_factory=random.Random)
     """Its own generator, so that the order of batch answers depends on the seed and on nothing else."""
     info: dict[str, Any] = field(default_factory=dict)
@@ -156,6 +204,12 @@ class World:
         if tenant is None:
             tenant = next((t for t in self.tenants.values() if t.domain == name or name in t.directory.domains), None)
         return None if tenant is None or tenant.gone else tenant
+
+    def settle(self) -> None:
+        """Let a deletion that Azure Resource Manager accepted take effect; called before every request."""
+        due = self.deletion_due
+        if due is not None and due <= self.clock.now() and self.settings.lro != "never" and not self.target.gone:
+            self.delete_tenant(self.target)
 
     def delete_tenant(self, tenant: Tenant) -> None:
         """Delete a tenant as the portal's Delete button does (tenant-facts B)."""

@@ -11,8 +11,8 @@ from simulator.world import Tenant, World
 
 from .arm_subscriptions import missing
 from .lifecycle import Event, NotAllowedError, State
-from .models import BillingAccount, Commerce, Operation, Subscription
-from .wire import ArmError, arm, json_object, stamp
+from .models import MCA, BillingAccount, Commerce, Operation, Subscription
+from .wire import ArmError, arm, json_object, origin, require_role, retry_after, stamp
 
 MAX_PAGE = 50
 STATUS = {
@@ -24,7 +24,6 @@ STATUS = {
     State.DELETING: "Suspended",
     State.LOCKED_OUT: "Suspended",
 }
-MCA = "MicrosoftCustomerAgreement"
 
 
 def register(app: web.Application, world: World) -> None:
@@ -45,17 +44,18 @@ def register(app: web.Application, world: World) -> None:
 
 async def list_accounts(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Every billing account this tenant's caller can see."""
-    return web.json_response({"value": [_account(item) for item in tenant.commerce.accounts()]})
+    seen = tenant.commerce.accounts() if world.roles.billing else []
+    return web.json_response({"value": [_account(item) for item in seen]})
 
 
 async def get_account(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """One billing account."""
-    return web.json_response(_account(_find_account(request, tenant)))
+    return web.json_response(_account(_find_account(request, world, tenant)))
 
 
 async def list_associated(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """The other tenants that buy on this account: how the blast radius is known (subscription-facts 2, item 5)."""
-    account = _find_account(request, tenant)
+    account = _find_account(request, world, tenant)
     value = [
         {
             "id": f"{account.path}/associatedTenants/{tid}",
@@ -75,7 +75,7 @@ async def list_associated(request: web.Request, world: World, tenant: Tenant) ->
 
 async def list_rows(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """An account's subscriptions of every tenant on it; Deleted ones only with `includeDeleted=true`."""
-    account = _find_account(request, tenant)
+    account = _find_account(request, world, tenant)
     query = request.query
     for name in ("filter", "orderBy", "search"):
         if name in query:
@@ -97,7 +97,7 @@ async def list_rows(request: web.Request, world: World, tenant: Tenant) -> web.R
 
 async def get_row(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """One subscription."""
-    account, row = _find_row(request, tenant)
+    account, row = _find_row(request, world, tenant)
     if row is None:
         raise ArmError(404, "NotFound", "The billing subscription was not found.")
     return web.json_response(_row(account, row, world))
@@ -121,10 +121,11 @@ async def patch_row(request: web.Request, world: World, tenant: Tenant) -> web.R
 
 async def cancel_row(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Cancel a seat-based subscription. Despite its verb this never deletes a disabled one (subscription-facts 2.1)."""
-    _, found = _find_row(request, tenant)
+    account, found = _find_row(request, world, tenant)
     key = f"{tenant.id} {request.path}"
     world.score.delete_received(key)
     if found is None or found.life.state is State.DELETED:
+        _note_foreign(world, account, found)
         if exchange := request.get(EXCHANGE):
             exchange.finals.append(key)
         return web.Response(status=204)
@@ -141,35 +142,27 @@ async def cancel_row(request: web.Request, world: World, tenant: Tenant) -> web.
         message = "The subscription cannot be cancelled: the cancellation window has closed."
         raise ArmError(400, "CancellationNotAllowed", message)
     name = f"cancelBillingSubscription_{row.commerce_id}:{uuid.uuid4()}"
-    row.busy_until = now + timedelta(seconds=_retry_after(world))
+    row.busy_until = now + timedelta(seconds=retry_after(world))
     commerce.operations[name] = Operation(name, row, row.busy_until)
-    headers = {"Location": f"{_origin(request)}{account.path}/operationResults/{name}?api-version=2024-04-01"}
-    return web.Response(status=202, headers=headers | {"Retry-After": str(_retry_after(world))})
+    headers = {"Location": f"{origin(request)}{account.path}/operationResults/{name}?api-version=2024-04-01"}
+    return web.Response(status=202, headers=headers | {"Retry-After": str(retry_after(world))})
 
 
 async def operation_result(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """202 with the same Location while it runs, 204 when it is done (subscription-facts 2.2 and 9)."""
-    _find_account(request, tenant)
+    _find_account(request, world, tenant)
     commerce: Commerce = tenant.commerce
     operation = commerce.operations.get(request.match_info["operation"])
     if operation is None:
         raise ArmError(404, "NotFound", "The operation was not found.")
-    if commerce.settle() < operation.done_at:
-        headers = {"Location": f"{_origin(request)}{request.path_qs}", "Retry-After": str(_retry_after(world))}
+    if commerce.running(operation, commerce.settle()):
+        headers = {"Location": f"{origin(request)}{request.path_qs}", "Retry-After": str(retry_after(world))}
         return web.Response(status=202, headers=headers)
     return web.Response(status=204)
 
 
-def _origin(request: web.Request) -> str:
-    return f"{request.scheme}://{request.host}"
-
-
-def _retry_after(world: World) -> int:
-    """The spec's example says 10 seconds; with shortened days one second keeps a rehearsal short."""
-    return 10 if world.options.day_seconds >= 3600 else 1
-
-
-def _find_account(request: web.Request, tenant: Tenant) -> BillingAccount:
+def _find_account(request: web.Request, world: World, tenant: Tenant) -> BillingAccount:
+    require_role(world.roles.billing, request)
     wanted = request.match_info["account"]
     accounts: list[BillingAccount] = tenant.commerce.accounts()
     for account in accounts:
@@ -178,8 +171,8 @@ def _find_account(request: web.Request, tenant: Tenant) -> BillingAccount:
     raise ArmError(404, "NotFound", f"The billing account '{wanted}' was not found.")
 
 
-def _find_row(request: web.Request, tenant: Tenant) -> tuple[BillingAccount, Subscription | None]:
-    account = _find_account(request, tenant)
+def _find_row(request: web.Request, world: World, tenant: Tenant) -> tuple[BillingAccount, Subscription | None]:
+    account = _find_account(request, world, tenant)
     wanted = request.match_info["name"]
     rows = (row for row in account.subscriptions if row.commerce_id == wanted and row.life.state is not State.GONE)
     return account, next(rows, None)
@@ -187,19 +180,24 @@ def _find_row(request: web.Request, tenant: Tenant) -> tuple[BillingAccount, Sub
 
 def _writable(request: web.Request, world: World, tenant: Tenant) -> tuple[BillingAccount, Subscription]:
     """The row for a write: counted when it is another tenant's, refused while an earlier write is carried out."""
-    account, row = _find_row(request, tenant)
+    account, row = _find_row(request, world, tenant)
+    _note_foreign(world, account, row)
     if row is None:
         raise ArmError(404, "NotFound", "The billing subscription was not found.")
-    if row.tenant_id != tenant.id:
-        world.score.bump("foreignTouched")
     if row.busy_until is not None:
         message = "The subscription is locked for an update that has not finished."
         raise ArmError(409, "SubscriptionLockedForUpdate", message)
     return account, row
 
 
+def _note_foreign(world: World, account: BillingAccount, row: Subscription | None) -> None:
+    ours = world.target.id
+    if account.primary_tenant != ours or (row is not None and row.tenant_id != ours):
+        world.score.foreign_touched += 1
+
+
 def _status(row: Subscription) -> str:
-    return STATUS.get(row.life.state, "Deleted")
+    return row.word(STATUS.get(row.life.state, "Deleted"))
 
 
 def _account(item: BillingAccount) -> dict[str, Any]:
@@ -246,5 +244,6 @@ def _row(account: BillingAccount, row: Subscription, world: World) -> dict[str, 
             "termDuration": "P1M" if row.life.term_days < 300 else "P1Y",
             "termStartDate": stamp(row.term_start),
             "termEndDate": stamp(row.life.due) if row.life.state in (State.ENABLED, State.ENDING) else None,
+            **row.lies.get("arm", {}),
         },
     }

@@ -6,7 +6,7 @@ from simulator.world import Tenant, World
 
 from .lifecycle import Event, NotAllowedError
 from .models import AzureSubscription, Commerce
-from .wire import ArmError, arm
+from .wire import ArmError, arm, require_role
 
 LIST_VERSION = "2022-12-01"
 
@@ -23,32 +23,31 @@ def register(app: web.Application, world: World) -> None:
 
 async def list_subscriptions(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Every Azure subscription of the token's tenant, Deleted ones until they vanish."""
-    value = [_row(item) for item in tenant.commerce.azure()]
+    seen = tenant.commerce.azure() if world.roles.azure else []
+    value = [_row(item) for item in seen]
     return web.json_response({"value": value, "count": {"type": "Total", "value": len(value)}})
 
 
 async def get_subscription(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """One Azure subscription, or 404 when it is gone or another tenant's."""
-    return web.json_response(_row(_find(tenant.commerce, request.match_info["id"])))
+    return web.json_response(_row(_find(request, world, tenant)))
 
 
 async def cancel(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Cancel at once; resources in it need the undocumented `IgnoreResourceCheck=true`."""
-    commerce: Commerce = tenant.commerce
-    item = _find(commerce, request.match_info["id"])
+    item = _writable(request, world, tenant)
     if item.resources and request.query.get("IgnoreResourceCheck", "").lower() != "true":
         message = (
-            f"Subscription '{item.id}' cannot be cancelled because it still contains {item.resources} resources. "
+            f"Subscription '{item.id}' cannot be cancelled because it still contains {len(item.resources)} resources. "
             "Delete all resources and try again."
         )
         raise ArmError(400, "ResourcesExistingOnSubscription", message)
-    return _fire(commerce, item, Event.CANCEL)
+    return _fire(tenant.commerce, item, Event.CANCEL)
 
 
 async def enable(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Undo a cancel while the subscription is Disabled."""
-    commerce: Commerce = tenant.commerce
-    return _fire(commerce, _find(commerce, request.match_info["id"]), Event.ACTIVATE)
+    return _fire(tenant.commerce, _writable(request, world, tenant), Event.ACTIVATE)
 
 
 async def missing(request: web.Request, world: World, tenant: Tenant) -> web.Response:
@@ -65,8 +64,19 @@ def _fire(commerce: Commerce, item: AzureSubscription, event: Event) -> web.Resp
     return web.json_response({"subscriptionId": item.id})
 
 
-def _find(commerce: Commerce, wanted: str) -> AzureSubscription:
-    for item in commerce.azure():
+def _writable(request: web.Request, world: World, tenant: Tenant) -> AzureSubscription:
+    """The subscription for a write, counted when it is not the target's."""
+    item = _find(request, world, tenant)
+    if item.tenant_id != world.target.id:
+        world.score.foreign_touched += 1
+    return item
+
+
+def _find(request: web.Request, world: World, tenant: Tenant) -> AzureSubscription:
+    require_role(world.roles.azure, request)
+    wanted = request.match_info["id"]
+    azure: list[AzureSubscription] = tenant.commerce.azure()
+    for item in azure:
         if item.id == wanted.lower():
             return item
     raise ArmError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")

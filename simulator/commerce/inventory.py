@@ -113,7 +113,7 @@ def _row(row: Subscription, version: str) -> dict[str, Any]:
     }
     if version == "beta":
         shown["ocpSubscriptionId"] = row.commerce_id if row.kind is not Kind.FREE else None
-    return shown
+    return shown | row.lies.get("graph", {})
 
 
 def _sku(call: GraphCall, sku_id: str, rows: list[Subscription]) -> dict[str, Any]:

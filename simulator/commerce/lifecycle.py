@@ -18,6 +18,7 @@ class Kind(StrEnum):
     MOSA = "mosa"
     MCA = "mca"
     CSP = "csp"
+    CSP_LEGACY = "csp-legacy"  # sold by a partner before the new commerce experience
     TRIAL = "trial"
     FREE = "free"
     SELF_SERVICE = "self-service"
@@ -95,6 +96,10 @@ TRANSITIONS: dict[Kind, Table] = {
         (State.PAUSED, Event.ACTIVATE): (State.ENABLED, KEEP),
         (State.PAUSED, Event.DATE): (State.SUSPENDED, 120.0),
     },
+    # No window and no cancel: the partner suspends it, and 90 days later it is Deleted (subscription-facts 7).
+    Kind.CSP_LEGACY: _RENEWING
+    | {(s, Event.PAUSE): (State.SUSPENDED, 90.0) for s in (State.ENABLED, State.ENDING)}
+    | {(State.SUSPENDED, Event.ACTIVATE): (State.ENABLED, TERM)},
     Kind.TRIAL: _RENEWING
     | _DELETABLE
     | {
@@ -126,6 +131,17 @@ SHOWN: dict[State, str] = {
     State.DELETED: "Deleted",
 }
 FINISHED = frozenset({State.DELETED, State.GONE})
+SOLD_BY_PARTNER = (Kind.CSP, Kind.CSP_LEGACY)
+USUAL_DAYS: dict[State, Wait] = {
+    State.ENABLED: TERM,
+    State.ENDING: TERM,
+    State.PAUSED: TERM,
+    State.WARNING: 30.0,
+    State.SUSPENDED: 90.0,
+    State.DELETING: 3.0,
+    State.DELETED: LINGER_DAYS,
+}
+"""How long a state lasts that a test puts a subscription into; the others last for ever."""
 
 
 class NotAllowedError(Exception):
@@ -141,10 +157,25 @@ class Life:
     since: datetime
     due: datetime | None = None
     term_days: float = 365.0
+    pays: bool = False
+    """Only of a trial: a card is on file, so it renews into a paid term instead of expiring."""
 
     def may(self, event: Event) -> bool:
         """Whether the table has a row for this event now."""
         return (self.state, event) in TRANSITIONS[self.kind]
+
+    @property
+    def renews(self) -> bool:
+        """Whether it goes on after its term unless somebody acts."""
+        return self.kind is not Kind.TRIAL or self.pays
+
+    def put(self, state: State, at: datetime, days: Callable[[float], timedelta], due: float | None = None) -> None:
+        """Put it into a state from outside the table, as only a test does; `due` in days, else as long as usual."""
+        self.state, self.since = state, at
+        wait: Wait = due if due is not None else USUAL_DAYS.get(state, NEVER)
+        if wait == TERM:
+            wait = NEVER if self.kind in (Kind.AZURE, Kind.FREE, Kind.ENTRA_FREE) else self.term_days
+        self.due = None if wait is NEVER else at + days(float(wait))
 
     def fire(self, event: Event, at: datetime, days: Callable[[float], timedelta]) -> None:
         """Apply one event at one moment; NotAllowedError when the table has no such row."""
@@ -168,7 +199,7 @@ class Life:
             if not self.may(Event.DATE):
                 self.due = None
                 return
-            if self.state is State.ENABLED and self.may(Event.RENEWAL_OFF) and self.kind is not Kind.TRIAL:
+            if self.state is State.ENABLED and self.may(Event.RENEWAL_OFF) and self.renews:
                 # A renewal. With short days thousands may have passed: jump over them in one step.
                 term = days(self.term_days)
                 self.due += term * ((now - self.due) // term + 1)

@@ -1,12 +1,14 @@
 """What one tenant has bought: licence subscriptions, Azure subscriptions and the billing accounts they hang on."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from .lifecycle import FINISHED, SHOWN, Event, Kind, Life, State
 
+MCA, MOSP = "MicrosoftCustomerAgreement", "MicrosoftOnlineServicesProgram"
 MOSA_CANCEL_LIMIT = 25  # licences; above it a person must reduce first or ask Support (subscription-facts 1)
 
 
@@ -44,6 +46,9 @@ class Subscription:
     term_start: datetime | None = None
     partner_view: dict[str, Any] = field(default_factory=dict)
     busy_until: datetime | None = None  # a cancel was accepted and is still being carried out
+    reducible: bool = False  # a person can take licences away in the admin center
+    shown: str | None = None  # a word every API shows in place of the true state
+    lies: dict[str, dict[str, Any]] = field(default_factory=dict)  # "graph", "arm", "partner" -> properties shown
 
     @property
     def kind(self) -> Kind:
@@ -53,12 +58,16 @@ class Subscription:
     @property
     def status(self) -> str:
         """Graph's word for the state."""
-        return SHOWN.get(self.life.state, "Deleted")
+        return self.word(SHOWN.get(self.life.state, "Deleted"))
+
+    def word(self, usual: str) -> str:
+        """What an API calls the state: its usual word, or the one that was planted in its place."""
+        return usual if self.shown is None or self.life.state in FINISHED else self.shown
 
     @property
     def renews(self) -> bool:
         """Whether it goes on after the term."""
-        return self.life.state is State.ENABLED and self.life.may(Event.RENEWAL_OFF)
+        return self.life.state is State.ENABLED and self.life.may(Event.RENEWAL_OFF) and self.life.renews
 
     def window_open(self, now: datetime) -> bool:
         """Whether the seller still takes a cancellation."""
@@ -74,7 +83,7 @@ class AzureSubscription:
     life: Life
     tenant_id: str
     quota_id: str
-    resources: int = 0
+    resources: list[str] = field(default_factory=list)
     deletable: bool = True  # only pay-as-you-go and free trials have a Delete button (subscription-facts 3)
 
     @property
@@ -112,8 +121,9 @@ class Operation:
 class Commerce:
     """Everything one tenant has bought, brought up to date at every look."""
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, *, stuck: Callable[[], bool] = lambda: False) -> None:
         self.clock = clock
+        self._stuck = stuck
         self._licences: list[Subscription] = []
         self._azure: list[AzureSubscription] = []
         self._accounts: list[BillingAccount] = []
@@ -128,12 +138,25 @@ class Commerce:
         else:
             self._accounts.append(item)
 
+    def sell(self, row: Subscription) -> None:
+        """Take in one licence subscription, and bill it on the tenant's own account of its agreement."""
+        self.add(row)
+        agreement = {Kind.MCA: MCA, Kind.MOSA: MOSP}.get(row.kind)
+        for account in self._accounts:
+            if account.agreement == agreement and account.primary_tenant == row.tenant_id:
+                account.subscriptions.append(row)
+
+    def has_resource(self, name: str) -> bool:
+        """Whether an Azure resource of this name still exists."""
+        self.settle()
+        return any(name in item.resources for item in self._azure if item.life.state not in FINISHED)
+
     def settle(self) -> datetime:
         """Let all dates that have passed take effect; answers the present moment."""
         now: datetime = self.clock.now()
         for operation in list(self.operations.values()):
             row = operation.subscription
-            if row.busy_until is not None and operation.done_at <= now:
+            if row.busy_until is not None and not self.running(operation, now):
                 row.busy_until = None
                 if row.life.may(Event.CANCEL):
                     row.life.fire(Event.CANCEL, operation.done_at, self.days)
@@ -145,6 +168,10 @@ class Commerce:
         for item in self._azure:
             item.life.settle(now, self.days)
         return now
+
+    def running(self, operation: Operation, now: datetime) -> bool:
+        """Whether a long-running operation has not ended; none ends while the setting `lro` is `never`."""
+        return self._stuck() or operation.done_at > now
 
     def days(self, count: float) -> timedelta:
         """So many of this world's days."""
@@ -161,7 +188,7 @@ class Commerce:
         return [row for row in self._licences if row.life.state is not State.GONE]
 
     def everything(self) -> list[Subscription | AzureSubscription]:
-        """All that was there at seeding, the vanished included."""
+        """All that was ever there, the vanished included."""
         self.settle()
         return [*self._licences, *self._azure]
 
@@ -184,7 +211,7 @@ class Commerce:
         return next((row for row in self._azure if row.id == wanted), None)
 
     def summary(self) -> dict[str, Any]:
-        """What the control surface reports: all that were there at seeding, and how many are no more."""
+        """What the control surface reports: all that were ever there, and how many are no more."""
         everything = self.everything()
         shown = Counter(
             "gone"

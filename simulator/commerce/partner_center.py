@@ -6,7 +6,7 @@ from aiohttp import web
 
 from simulator.world import Tenant, World
 
-from .lifecycle import Event, Kind, NotAllowedError, State
+from .lifecycle import SOLD_BY_PARTNER, Event, Kind, NotAllowedError, State
 from .models import Commerce, Subscription
 from .wire import PartnerError, json_object, partner, stamp
 
@@ -47,9 +47,9 @@ async def get_subscription(request: web.Request, world: World, tenant: Tenant) -
 async def patch_subscription(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Take the full resource with one field changed. A field left out is silently reset, as reported (facts 4)."""
     customer = _customer(request, world)
-    row = _find(request, customer)
     if customer is not world.target:
-        world.score.bump("foreignTouched")
+        world.score.foreign_touched += 1
+    row = _find(request, customer)
     body = await json_object(request)
     if body is None or body.get("id", row.commerce_id) != row.commerce_id:
         raise PartnerError(400, "2000", "The request body is not the subscription resource of this address.")
@@ -98,7 +98,7 @@ def _sold(customer: Tenant) -> list[Subscription]:
     commerce: Commerce | None = customer.commerce
     if commerce is None:
         return []
-    return [row for row in commerce.everything() if isinstance(row, Subscription) and row.kind is Kind.CSP]
+    return [row for row in commerce.everything() if isinstance(row, Subscription) and row.kind in SOLD_BY_PARTNER]
 
 
 def _find(request: web.Request, customer: Tenant) -> Subscription:
@@ -110,6 +110,8 @@ def _find(request: web.Request, customer: Tenant) -> Subscription:
 
 
 def _status(row: Subscription) -> str:
+    if row.kind is Kind.CSP_LEGACY and row.life.state is State.SUSPENDED:
+        return "suspended"
     return STATUS.get(row.life.state, "deleted")
 
 
@@ -120,9 +122,8 @@ def _row(customer: Tenant, row: Subscription) -> dict[str, Any]:
     ends = row.life.state in (State.ENABLED, State.ENDING, State.PAUSED)
     return {
         "id": row.commerce_id,
-        "offerId": f"CFQ7TTC0LFLX:0001:{row.commerce_id[:8].upper()}",
+        **_offer(row),
         "offerName": row.name,
-        "productType": {"id": "OnlineServicesNCE", "displayName": "OnlineServicesNCE"},
         "friendlyName": row.partner_view["friendlyName"],
         "quantity": row.licences,
         "unitType": "Licenses",
@@ -132,7 +133,7 @@ def _row(customer: Tenant, row: Subscription) -> dict[str, Any]:
         "commitmentEndDate": stamp(row.life.due) if ends else None,
         "cancellationAllowedUntilDate": until,
         "refundOptions": [refund] if until else [],
-        "status": _status(row),
+        "status": row.word(_status(row)),
         "autoRenewEnabled": row.renews,
         "isTrial": row.is_trial,
         "billingType": "license",
@@ -151,4 +152,13 @@ def _row(customer: Tenant, row: Subscription) -> dict[str, Any]:
             }
         },
         "attributes": {"objectType": "Subscription"},
+        **row.lies.get("partner", {}),
     }
+
+
+def _offer(row: Subscription) -> dict[str, Any]:
+    """What was bought: a GUID before the new commerce, PRODUCT:SKU:AVAILABILITY since (Microsoft's samples)."""
+    if row.kind is Kind.CSP_LEGACY:
+        return {"offerId": row.sku_id.upper()}
+    kind = {"id": "OnlineServicesNCE", "displayName": "OnlineServicesNCE"}
+    return {"offerId": f"CFQ7TTC0LFLX:0001:{row.commerce_id[:8].upper()}", "productType": kind}

@@ -58,6 +58,7 @@ def arm(world: World, handler: Handler) -> Callable[[web.Request], Awaitable[web
 
     async def handle(request: web.Request) -> web.StreamResponse:
         ids = {"x-ms-request-id": str(uuid.uuid4())}
+        _count(world, request)
         try:
             if "api-version" not in request.query:
                 message = "The api-version query parameter (?api-version=) is required for all requests."
@@ -82,10 +83,13 @@ def partner(world: World, handler: Handler) -> Callable[[web.Request], Awaitable
             "MS-RequestId": request.headers.get("MS-RequestId") or str(uuid.uuid4()),
             "MS-CorrelationId": request.headers.get("MS-CorrelationId") or str(uuid.uuid4()),
         }
+        _count(world, request)
         try:
             tenant = _tenant(world, request)
             if tenant is not world.partner:
                 raise PartnerError(403, "1000", "The caller is not a Partner Center partner.")
+            if not world.roles.partner:
+                raise PartnerError(403, "1000", "Access denied: the caller has no role at this partner.")
             response = await handler(request, world, tenant)
         except _NoTokenError as error:
             headers = ids | {"WWW-Authenticate": "OAuth realm=urn:cpsvc:cpid:simulator"}
@@ -96,6 +100,29 @@ def partner(world: World, handler: Handler) -> Callable[[web.Request], Awaitable
         return response
 
     return handle
+
+
+def origin(request: web.Request) -> str:
+    """Our own address as the caller knows it, for links back to us."""
+    return f"{request.scheme}://{request.host}"
+
+
+def retry_after(world: World) -> int:
+    """Seconds between polls: the specs' examples say 10; with shortened days one second keeps a rehearsal short."""
+    return 10 if world.options.day_seconds >= 3600 else 1
+
+
+def require_role(held: bool, request: web.Request) -> None:
+    """403 `AuthorizationFailed` where our app lacks the role that a call needs."""
+    if not held:
+        action = "write" if request.method != "GET" else "read"
+        message = f"The client does not have authorization to perform action '{action}' over scope '{request.path}'."
+        raise ArmError(403, "AuthorizationFailed", message)
+
+
+def _count(world: World, request: web.Request) -> None:
+    if request.method not in ("GET", "HEAD"):
+        world.score.sellers_write(request.method, request.path)
 
 
 class _NoTokenError(Exception):

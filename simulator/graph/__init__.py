@@ -7,6 +7,7 @@ from simulator.graph import (
     batch,
     deleted_items,
     domains,
+    external,
     http,
     inventory,
     mfa,
@@ -31,6 +32,7 @@ ROOMS = (
     mfa,
     inventory,
     tenants,
+    external,
     batch,
     http,
 )

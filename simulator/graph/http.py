@@ -48,7 +48,7 @@ def register(app: web.Application, world: World) -> None:
         try:
             caller = world.caller_for(request)
             tenant = world.tenants[caller.tenant_id]
-            tenant.directory.tick()
+            tenant.tick()
             call = GraphCall(
                 world=world,
                 tenant=tenant,

@@ -39,7 +39,7 @@ async def test_all_subscriptions_end(profile):
 
         assert {} == await rig.statuses()
         assert [] == (await rig.arm("GET", "/subscriptions")).json()["value"]
-        assert 0 == rig.world.score.extra["foreignTouched"]
+        assert 0 == rig.world.score.foreign_touched
 
 
 def all_gone(rig: Rig) -> bool:

@@ -124,6 +124,73 @@ async def test_azure_delete_waits_for_its_day():
         assert "ResourcesPresent" == await refusal(rig, "delete-azure-subscription", subscriptionId=lab)
 
 
+async def test_a_large_purchase_that_can_be_reduced():
+    """Over 25 licences are reduced on the same page, where that is offered, and then it is cancelled (facts 1)."""
+    async with running("hostile") as rig:
+        row = rig.row(Kind.MOSA, "ENTERPRISEPACK")
+        assert "TooManyLicences" == await refusal(rig, "cancel-subscription", subscriptionId=row.id)
+        row.reducible = True
+
+        assert "Suspended" == (await rig.portal("cancel-subscription", subscriptionId=row.id)).json()["status"]
+        assert 25 == row.licences
+
+
+async def test_an_emptied_azure_subscription_can_be_cancelled():
+    """What is deleted is named; managed identities go with it, and the API takes the cancellation (facts 3)."""
+    async with running("hostile") as rig:
+        lab, cancel = rig.azure("Forgotten lab"), "/subscriptions/{}/providers/Microsoft.Subscription/cancel"
+        before = (await rig.arm("POST", cancel.format(lab.id))).status_code
+        emptied = await rig.portal("empty-azure-subscription", subscriptionId=lab.id)
+        after = (await rig.arm("POST", cancel.format(lab.id))).status_code
+
+        assert ["vm-backup", "lab-disk"] == emptied.json()["deleted"]
+        assert [400, 200] == [before, after]
+        assert "NotAzure" == await refusal(rig, "empty-azure-subscription", subscriptionId=rig.row(Kind.MOSA).id)
+        names = [sp["displayName"] for sp in (await rig.graph("/servicePrincipals")).json()["value"]]
+        assert "vm-backup" not in names
+
+
+async def test_a_managed_identity_goes_with_its_deleted_subscription():
+    """Deleted with everything in it, the subscription takes the identity along."""
+    async with running("hostile") as rig:
+        await rig.portal("cancel-subscription", subscriptionId=rig.azure("Forgotten lab").id)
+        assert 1 == len(rig.target.directory.managed_identities())
+        rig.clock.forward(90.1)
+        rig.target.tick()
+
+        assert [] == rig.target.directory.managed_identities()
+
+
+@pytest.mark.parametrize(
+    ("who", "code"), [("keeper", "SignedIn"), ("restricted", "ManagementRestricted"), ("synced", "Synchronised")]
+)
+async def test_whom_the_portal_does_not_delete(who, code):
+    """The signed-in keeper and protected people stay, and with them everybody ticked in the same go."""
+    async with running() as rig:
+        directory = rig.target.directory
+        keeper, plain, restricted, synced, *_ = directory.users.live.values()
+        restricted.isManagementRestricted, synced.onPremisesSyncEnabled = True, True
+        ticked = {"keeper": keeper, "restricted": restricted, "synced": synced}[who]
+        body = {"items": [plain.userPrincipalName, ticked.id]}
+
+        assert code == (await rig.portal("remove-users", **body)).json()["error"]
+        assert {plain.id, ticked.id} <= directory.users.live.keys()
+        for nobody in ([], None, "all"):
+            assert "NobodyNamed" == (await rig.portal("remove-users", items=nobody)).json()["error"]
+        assert [plain.id] == (await rig.portal("remove-users", items=[plain.displayName, "gone"])).json()["deleted"]
+        assert plain.id in directory.users.bin
+
+
+async def test_a_role_for_our_application():
+    """Once our service principal is gone there is nobody to give a role to."""
+    async with running() as rig:
+        directory = rig.target.directory
+        assert 200 == (await rig.portal("grant-role")).status_code
+        directory.delete_service_principal(directory.service_principals.live[directory.own_sp_id])
+
+        assert "NotFound" == await refusal(rig, "grant-role")
+
+
 async def test_applications():
     """Our own service principal and registrations can be removed by hand, Microsoft's cannot (tenant-facts A4)."""
     async with running() as rig:

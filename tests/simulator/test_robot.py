@@ -9,7 +9,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from simulator import robot
 from simulator.commerce.lifecycle import Kind
+from simulator.directory import PRIVILEGED_AUTHENTICATION_ADMINISTRATOR
+from tenantclosure.names import TaskKind
 from tests.simulator.commerce_rig import Rig, running, until
 
 
@@ -21,9 +24,11 @@ class Closure:
         self.reports: list[tuple[str, str, str | None]] = []
         self.reads = 0
         self.fail = 0
+        self.orders: dict[str, Any] = {}
 
-    def add(self, kind: str, target: str, state: str = "open") -> None:
-        self.tasks.append({"taskId": f"{kind}/{len(self.tasks)}", "kind": kind, "target": target, "state": state})
+    def add(self, kind: str, target: str, state: str = "open", items: tuple[str, ...] = ()) -> None:
+        task = {"taskId": f"{kind}/{len(self.tasks)}", "kind": kind, "target": target, "state": state}
+        self.tasks.append({**task, "items": list(items)})
 
     async def show(self, request: web.Request) -> web.Response:
         self.reads += 1
@@ -56,6 +61,7 @@ async def page(rig: Rig, **orders: Any) -> AsyncIterator[Closure]:
         "delaySeconds": 0,
         **orders,
     }
+    closure.orders = body
     try:
         assert (await rig.http.post("/_sim/robot", json=body)).status_code == 200
         yield closure
@@ -97,6 +103,80 @@ async def test_it_does_open_tasks_once_and_reports_them():
             rig.row(Kind.CSP).status,
             rig.row(Kind.MOSA).status,
         ]
+
+
+def test_it_knows_every_kind_of_task():
+    """No manual task of ours is unknown to it."""
+    assert {str(kind) for kind in TaskKind} == robot.KINDS.keys()
+
+
+async def test_causes_are_cleared_at_the_portal():
+    """Tasks that name a cause: everybody is released, our role is there, named people and the resource are gone."""
+    async with running("hostile") as rig, page(rig) as closure:
+        directory = rig.target.directory
+        keeper, restricted, named, untouched, *_ = directory.users.live.values()
+        restricted.isManagementRestricted = True
+        directory.roles.clear()
+        closure.add("release-users", "restricted")
+        closure.add("grant-role", "privileged")
+        closure.add("remove-users", "refused", items=(f"{named.displayName} ({named.userPrincipalName})",))
+        closure.add("remove-managed-identity", "managed-identities")
+        closure.add("freeze-sign-ups", rig.target.id)
+        closure.add("empty-azure-subscription", rig.azure("Forgotten lab").id)
+        await until(lambda: len(closure.reports) == 6)
+        rig.clock.forward(0.03)
+        rig.target.tick()
+
+        assert not restricted.isManagementRestricted
+        assert [PRIVILEGED_AUTHENTICATION_ADMINISTRATOR] == directory.roles_of(directory.own_sp_id)
+        assert [True, False, True] == [user.id in directory.users.live for user in (keeper, named, untouched)]
+        assert [] == directory.managed_identities() == rig.azure("Forgotten lab").resources
+        assert "none" == directory.authorization_policy["allowInvitesFrom"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sku", "status"),
+    [
+        (Kind.CSP, None, "Deleted"),
+        (Kind.MCA, "SPB", "Suspended"),
+        (Kind.MCA, "EMS", "Enabled"),
+        (Kind.MOSA, None, "Suspended"),
+    ],
+)
+async def test_the_seller_is_found(kind, sku, status):
+    """It ends where it was sold: at the partner, in its window, at its term, in the admin center."""
+    async with running("hybrid") as rig, page(rig) as closure:
+        row = rig.row(kind, sku)
+        closure.add("find-seller", row.id)
+        await until(lambda: closure.reports)
+
+        assert (status, False) == (row.status, row.renews)
+
+
+async def test_what_only_an_external_tenant_has():
+    """User flows and their like are deleted when a task asks for it."""
+    async with running("external-b2c") as rig, page(rig) as closure:
+        assert all(rig.target.leftovers.values())
+
+        closure.add("empty-external-directory", rig.target.id)
+        await until(lambda: closure.reports)
+
+        assert not any(rig.target.leftovers.values())
+
+
+async def test_an_external_tenant_by_hand():
+    """The keeper's checklist begins with the user flows, and ends with the tenant."""
+    async with running("external") as rig, page(rig) as closure:
+        directory = rig.target.directory
+        for user in [user for user in directory.users.live.values() if user is not directory.keeper]:
+            directory.delete_user(user)
+        for family in (directory.applications, directory.service_principals):
+            for item in list(family.live):
+                await rig.portal("remove-application", objectId=item)
+        closure.add("delete-tenant", rig.target.id)
+        await until(lambda: closure.reports)
+
+        assert rig.target.gone
 
 
 async def test_what_the_portal_refuses_is_tried_again():
@@ -154,6 +234,9 @@ async def test_the_delay():
         {"enabled": True, "tasksUrl": "http://127.0.0.1/", "doneUrl": "http://10.0.0.1/"},
         {"enabled": True, "delaySeconds": -1},
         {"enabled": True, "headers": {"a": 1}},
+        {"enabled": True, "skip": "ask-support"},
+        {"enabled": True, "skip": ["fly"]},
+        {"enabled": True, "skip": [1]},
         {"enabled": "yes"},
         {},
     ],
