@@ -11,6 +11,7 @@ ClosureError
  ├── RecordConflict       somebody else wrote first (ETag or append position); read again
  ├── RecordMissing        a record that must be there is not
  └── ServiceTrouble       Microsoft or storage did not answer usefully; a later try may
+      ├── AccessRefused   a read was refused (401, 403): a role is missing; somebody can grant it
       ├── Throttled       429 for the whole call; carries `retry_after` seconds
       └── SignInRefused   no token; carries the AADSTS `code`
 ```
@@ -87,6 +88,10 @@ class RecordMissing(ClosureError, LookupError):
 
 class ServiceTrouble(ClosureError):
     """A call failed in a way that a later try may cure (5xx, connection lost, unreadable answer)."""
+
+
+class AccessRefused(ServiceTrouble):
+    """A read was refused with 401 or 403: our application lacks a role there, which somebody can grant."""
 
 
 class Throttled(ServiceTrouble):

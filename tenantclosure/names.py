@@ -27,6 +27,9 @@ class Phase(StrEnum):
     GATE_DELETE = "gate-delete-tenant"
     DELETE_TENANT = "delete-tenant"
     REPORT = "report"
+    GATE_ROLLBACK = "gate-rollback"
+    ROLLBACK = "rollback"
+    """The last two only happen when somebody asks for a rollback."""
 
 
 class Gate(StrEnum):
@@ -35,6 +38,8 @@ class Gate(StrEnum):
     PLAN = "plan"
     GO_ON = "go-on"
     DELETE_TENANT = "delete-tenant"
+    ROLLBACK = "rollback"
+    """Only of a closure that is rolled back: it re-opens access, so people decide about it as about the plan."""
 
 
 class Family(StrEnum):
@@ -55,6 +60,12 @@ SHARDED_FAMILIES = (Family.USERS, Family.DOMAINS, Family.APPLICATIONS, Family.SE
 """Families that Graph deletes, in shards of batches."""
 REMOVED_FAMILIES = (*SHARDED_FAMILIES, Family.SUBSCRIPTIONS)
 """Every family of a plan."""
+
+
+EXTERNAL_TYPES = {"CIAM": "ciam", "AAD B2C": "b2c"}
+"""Types of tenants that are Azure resources of another tenant, and which kind of directory each is there (tenant-facts
+B).
+"""
 
 
 class Status(StrEnum):
@@ -86,6 +97,7 @@ class Control(StrEnum):
     RUN = "run"
     PAUSE = "pause"
     ABORT = "abort"
+    ROLLBACK = "rollback"
 
 
 class Outcome(StrEnum):
@@ -96,6 +108,12 @@ class Outcome(StrEnum):
     KEPT = "kept"
     REFUSED = "refused"
     FAILED = "failed"
+    RESTORED = "restored"
+    """Only of a rollback: it is there again."""
+
+
+OUTCOMES = tuple(outcome for outcome in Outcome if outcome != Outcome.RESTORED)
+"""What may become of an item that is to be removed: what the counts of families tell."""
 
 
 class Decision(StrEnum):
@@ -117,6 +135,9 @@ class Notice(StrEnum):
     UNDELIVERED = "undelivered"
     """Tells the requester whom a message did not reach."""
     ENDED = "ended"
+    TASK = "task"
+    """A manual task was opened."""
+    TASK_REMIND = "task-remind"
 
 
 class Rail(StrEnum):
@@ -131,6 +152,8 @@ class Rail(StrEnum):
     KEEPER = "keeper"
     OWN_IDENTITY = "own-identity"
     FENCE = "fence"
+    BILLING_ACCOUNT = "billing-account"
+    """Only subscriptions of billing accounts on the deployment's list are written to."""
 
 
 class TaskKind(StrEnum):
@@ -145,7 +168,20 @@ class TaskKind(StrEnum):
     DELETE_AZURE = "delete-azure-subscription"
     ASK_PARTNER = "ask-partner"
     ASK_SUPPORT = "ask-support"
+    FIND_SELLER = "find-seller"
+    """Two channels claim one subscription: nothing is called until a person has ended it."""
+    EMPTY_AZURE = "empty-azure-subscription"
+    FREEZE_SIGN_UPS = "freeze-sign-ups"
+    RELEASE_USERS = "release-users"
+    """Users under restricted management."""
+    GRANT_ROLE = "grant-role"
+    """Users with admin roles that our application's own role does not cover."""
+    REMOVE_USERS = "remove-users"
+    """Users whose deletion was refused for another reason."""
+    REMOVE_IDENTITY = "remove-managed-identity"
     REMOVE_APPLICATION = "remove-application"
+    EMPTY_DIRECTORY = "empty-external-directory"
+    """User flows and whatever else only an external tenant has."""
     DELETE_TENANT = "delete-tenant"
 
 
@@ -178,6 +214,13 @@ class Word(StrEnum):
     TASK_OPENED = "task:opened"
     TASK_REPORTED = "task:reported-done"
     TASK_PROVEN = "task:proven"
+    TASK_ATTESTED = "task:attested"
+    TASK_REMINDED = "task:reminded"
+    TASK_ESCALATED = "task:escalated"
+    SUBSCRIPTION_MOVED = "subscription:moved"
+    ROLLBACK_REQUESTED = "rollback:requested"
+    ROLLBACK_PLANNED = "rollback:planned"
+    ROLLBACK_ENDED = "rollback:ended"
     RAIL_BROKEN = "rail:broken"
     BLOCKER_SEEN = "blocker:seen"
     REPORT_WRITTEN = "report:written"
@@ -190,6 +233,7 @@ RUN_PHASE = "run_phase"
 RUN_LANE = "run_lane"
 END_SUBSCRIPTION = "end_subscription"
 AWAIT_MANUAL_TASK = "await_manual_task"
+AWAIT_READY = "await_ready"
 
 
 class Activity(StrEnum):
@@ -220,6 +264,11 @@ class Activity(StrEnum):
     OPEN_TASK = "open_task"
     PROBE_TASK = "probe_task"
     HAND_OVER = "hand_over"
+    DELETE_DIRECTORY = "delete_directory"
+    REVIEW_REFUSED = "review_refused"
+    BEGIN_ROLLBACK = "begin_rollback"
+    PLAN_ROLLBACK = "plan_rollback"
+    FINISH_ROLLBACK = "finish_rollback"
     WRITE_REPORT = "write_report"
 
 
@@ -229,6 +278,12 @@ WAKE = "wake"
 # Marks that two places read ------------------------------------------------------------------------------------------
 HAND_OVER_BEGUN = "hand-over-begun"
 """Our service principal may be gone from now on: no token of ours is good for the tenant."""
+DIRECTORY_DELETION = "directory-deletion"
+"""Azure may be deleting this external tenant from now on (`activities.external` says what the mark holds)."""
+DIRECTORY_VERDICT = "directory-verdict"
+"""How that came out: {state: accepted or refused, why}."""
+CHECKS = "checks"
+"""The newest look at what stands in the way of deleting the tenant: {at, checks}."""
 
 # Queues ---------------------------------------------------------------------------------------------------------------
 REQUEST_QUEUE = "closure-requests"

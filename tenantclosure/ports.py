@@ -79,6 +79,14 @@ class Directory(Protocol):
         """Disable up to 10 users and revoke their sessions (two writes each, one `$batch`)."""
         ...
 
+    async def allow_sign_in(self, ids: Sequence[str]) -> list[Answer]:
+        """PATCH accountEnabled=true for up to 20 users in one `$batch`; undoes `block_sign_in`."""
+        ...
+
+    async def restore_many(self, family: str, ids: Sequence[str]) -> list[Answer]:
+        """POST deletedItems/{id}/restore for up to 20 objects in one `$batch`; undoes `delete_many` for 30 days."""
+        ...
+
     async def disable_service_principals(self, ids: Sequence[str]) -> list[Answer]:
         """PATCH accountEnabled=false for up to 20 service principals in one `$batch`."""
         ...
@@ -103,6 +111,12 @@ class Directory(Protocol):
         """PATCH authorizationPolicy with these members."""
         ...
 
+    async def external_leftovers(self) -> dict[str, int | None]:
+        """What a B2C or External ID tenant must be rid of: name -> count of user flows, custom policies, policy keys,
+        identity providers (beta, tenant-facts A15); None where it can't be read.
+        """
+        ...
+
     async def security_defaults(self) -> bool | None:
         """Whether security defaults are on; None when it can't be read."""
         ...
@@ -117,23 +131,32 @@ class Billing(Protocol):
         ...
 
     async def azure_state(self, subscription_id: str) -> str:
-        """State word of one Azure subscription; `Deleted` when 404."""
+        """State word of one Azure subscription; `Deleted` when 404. Raises AccessRefused."""
         ...
 
-    async def cancel_azure(self, subscription_id: str) -> Answer:
-        """POST Microsoft.Subscription/cancel."""
+    async def cancel_azure(self, subscription_id: str, *, ignore_resources: bool = False) -> Answer:
+        """POST Microsoft.Subscription/cancel; with resources left it is refused unless `ignore_resources`."""
+        ...
+
+    async def delete_azure(self, subscription_id: str) -> Answer:
+        """POST cancel with ImmediateDelete: undocumented, only where the request asks for it (subscription-facts 3)."""
+        ...
+
+    async def enable_azure(self, subscription_id: str) -> Answer:
+        """POST Microsoft.Subscription/enable: undoes a cancel while the subscription is Disabled."""
         ...
 
     async def billing_subscriptions(self) -> list[Item]:
         """Billing subscriptions that provision THIS tenant under agreements we may act on.
 
         id = full ARM id; facts: name, status, autoRenew, termEndDate, cancellation (Allowed|NotAllowed),
-        cancellationAllowedEndDate, agreementType, operationStatus, tenantId. Rows of other tenants never leave here.
+        cancellationAllowedEndDate, agreementType, operationStatus, tenantId, skuId, quantity, account (its name),
+        allowed (the account is on `CLOSURE_BILLING_ACCOUNTS`). Rows of other tenants never leave here.
         """
         ...
 
     async def billing_subscription(self, arm_id: str) -> Item | None:
-        """One such row afresh; None when 404."""
+        """One such row afresh; None when 404. Raises AccessRefused."""
         ...
 
     async def cancel_billing(self, arm_id: str) -> Answer:
@@ -141,7 +164,11 @@ class Billing(Protocol):
         ...
 
     async def stop_renewal(self, arm_id: str) -> Answer:
-        """PATCH autoRenew Off."""
+        """PATCH autoRenew Off. This and `cancel_billing` raise RailBroken for an account that is not on the list."""
+        ...
+
+    async def start_renewal(self, arm_id: str) -> Answer:
+        """PATCH autoRenew On; undoes `stop_renewal`."""
         ...
 
 
@@ -151,12 +178,12 @@ class Partner(Protocol):
 
     async def subscriptions(self) -> list[Item]:
         """The customer's subscriptions. facts: status, autoRenewEnabled, cancellationAllowedUntilDate,
-        commitmentEndDate.
+        commitmentEndDate, legacy (bought before the new commerce experience). Raises AccessRefused.
         """
         ...
 
     async def subscription(self, subscription_id: str) -> Item | None:
-        """One afresh; None when 404."""
+        """One afresh; None when 404. Raises AccessRefused."""
         ...
 
     async def cancel(self, subscription_id: str) -> Answer:
@@ -165,6 +192,34 @@ class Partner(Protocol):
 
     async def stop_renewal(self, subscription_id: str) -> Answer:
         """GET, then PATCH the whole resource with autoRenewEnabled false."""
+        ...
+
+    async def start_renewal(self, subscription_id: str) -> Answer:
+        """The same with autoRenewEnabled true; undoes `stop_renewal`."""
+        ...
+
+    async def suspend(self, subscription_id: str) -> Answer:
+        """The same with status suspended: ends a legacy subscription, 90 days later it is Deleted."""
+        ...
+
+
+@runtime_checkable
+class ExternalDirectory(Protocol):
+    """The Azure resource behind an External ID or B2C tenant, in a subscription of ANOTHER tenant (tenant-facts B)."""
+
+    async def find(self, resource_id: str) -> JSON | None:
+        """{tenantId, kind (ciam or b2c), name, location} of the resource; None when 404. Raises AccessRefused."""
+        ...
+
+    async def delete(self, resource_id: str) -> tuple[Answer, str | None]:
+        """DELETE it: the answer (202, 204: success) and the address of the operation, if it is a long-running one.
+
+        Raises RailBroken (tenant pin) when the resource belongs to another tenant than the one to be closed.
+        """
+        ...
+
+    async def poll(self, operation: str) -> str:
+        """One look at the operation: `running`, `succeeded` or `failed: WHY`."""
         ...
 
 

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     partner_tenant_id: str = Field("", alias="CLOSURE_PARTNER_TENANT_ID")
     home_tenant_id: str = Field("", alias="CLOSURE_HOME_TENANT_ID")
     allowed_tenants: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_ALLOWED_TENANTS")
+    billing_accounts: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_BILLING_ACCOUNTS")
     approval_policy: Path | None = Field(None, alias="CLOSURE_APPROVAL_POLICY")
     storage: str = Field("", alias="CLOSURE_STORAGE", repr=False)
     storage_account: str = Field("", alias="CLOSURE_STORAGE__accountName")
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
     callback_apps: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_CALLBACK_APPS")
     authentication_on: bool = Field(False, alias="WEBSITE_AUTH_ENABLED")
 
-    @field_validator("allowed_tenants", "callback_apps", mode="before")
+    @field_validator("allowed_tenants", "callback_apps", "billing_accounts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return frozenset(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value

@@ -16,6 +16,7 @@ from tenantclosure.ports import (
     Channel,
     Clock,
     Directory,
+    ExternalDirectory,
     Mailer,
     Outside,
     Partner,
@@ -47,6 +48,8 @@ class Parts:
     mailer: Mailer | None = None
     channel: Channel | None = None
     tokens: Tokens | None = None
+    make_external: Callable[[str], ExternalDirectory] | None = None
+    """None where we can't sign in to the hosting tenant, whose Azure subscription holds external directories."""
     _made: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def directory(self, tenant: str) -> Directory:
@@ -64,6 +67,10 @@ class Parts:
     def outside(self, tenant: str) -> Outside:
         """The tenant as anyone sees it."""
         return self._once("outside", tenant, self.make_outside)
+
+    def external(self, tenant: str) -> ExternalDirectory | None:
+        """The Azure resource side of an External ID or B2C tenant; None when the hosting tenant can't be reached."""
+        return None if self.make_external is None else self._once("external", tenant, self.make_external)
 
     def portals(self) -> dict[str, str]:
         """Deep links' bases in the tenant's cloud."""
@@ -141,6 +148,11 @@ def build(settings: Settings) -> Parts:
 
         return OutsideView(settings, tenant)
 
+    def external(tenant: str) -> ExternalDirectory:
+        from tenantclosure.gateways.external import ArmDirectory
+
+        return ArmDirectory(settings, credentials, tenant)
+
     return Parts(
         settings=settings,
         policy=load_policy(settings.approval_policy, rehearsal=settings.rehearsal),
@@ -155,6 +167,7 @@ def build(settings: Settings) -> Parts:
         mailer=_mailer(settings, credentials),
         channel=_channel(settings),
         tokens=_tokens(settings),
+        make_external=external if _reaches_home(settings) else None,
     )
 
 

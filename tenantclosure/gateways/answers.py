@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from tenantclosure.errors import ServiceTrouble
+from tenantclosure.errors import AccessRefused, ServiceTrouble, SignInRefused
 from tenantclosure.gateways.http import Reply, retry_after
 from tenantclosure.model.inventory import Answer
 
 MESSAGE_LENGTH = 500
 """Characters of Microsoft's text we keep: enough to act on, too short to flood a record."""
+NO_ROLE = (401, 403)
+"""Refused although we signed in: a role or a permission is missing."""
 
 
 def error_of(body: Any) -> tuple[str, str, str]:
@@ -51,6 +55,33 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     """`request-id` (Graph), `x-ms-request-id` (ARM) or `MS-RequestId` (Partner Center)."""
     found = {name.lower(): value for name, value in headers.items()}
     return _text(found.get("request-id") or found.get("x-ms-request-id") or found.get("ms-requestid"))
+
+
+def refused(what: str, reply: Reply, role: str) -> ServiceTrouble:
+    """Like `trouble`, but AccessRefused where our application lacks a role (401, 403); the text names that role."""
+    found = trouble(what, reply)
+    return AccessRefused(f"{found}; our application needs: {role}") if reply.status in NO_ROLE else found
+
+
+def named(answer: Answer, role: str) -> Answer:
+    """The answer to a write; one that was refused for want of a role says first which one it is."""
+    if answer.status not in NO_ROLE:
+        return answer
+    return replace(answer, message=f"our application needs: {role}. {answer.message}".strip()[:MESSAGE_LENGTH])
+
+
+@contextmanager
+def signed_in(where: str) -> Iterator[None]:
+    """A sign-in elsewhere than in the tenant we close: when it is refused, somebody there must let us in.
+
+    Raises AccessRefused instead of SignInRefused, so that people are asked and no other work waits for it.
+    """
+    try:
+        yield
+    except SignInRefused as error:
+        if error.code is None:
+            raise
+        raise AccessRefused(f"no sign-in to {where}: {error}") from error
 
 
 def trouble(what: str, reply: Reply) -> ServiceTrouble:

@@ -2,7 +2,9 @@
 
 Graph's listing stays the truth (subscription-facts 5). A billing role is optional: without one ARM shows no account, so
 `billing_subscriptions` returns no rows and those subscriptions become manual tasks. A 202 is success here; its Location
-is not polled, because only a later read proves anything.
+is not polled, because only a later read proves anything. Words of Microsoft's enums pass through as they are, and what
+a row does not say is None: judging them is the policy's business. A billing account is only written to if it is on the
+deployment's list (`CLOSURE_BILLING_ACCOUNTS`, subscription-facts 10.5).
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
-from tenantclosure.gateways.answers import answer_of_reply, trouble
+from tenantclosure.errors import AccessRefused, ListingIncomplete, RailBroken, ServiceTrouble
+from tenantclosure.gateways.answers import NO_ROLE, answer_of_reply, named, refused, trouble
 from tenantclosure.gateways.http import Caller, Reply, connections
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.model.inventory import Answer, Item
@@ -22,9 +24,13 @@ from tenantclosure.settings import Settings
 BILLING = "api-version=2024-04-01"
 SUBSCRIPTIONS = "api-version=2022-12-01"
 CANCEL = "api-version=2021-10-01"
+DELETE = "api-version=2019-03-01-preview&ImmediateDelete=true"
+"""In no Microsoft document; known from the one community tool that deletes (subscription-facts 3)."""
 ACCOUNTS = "/providers/Microsoft.Billing/billingAccounts"
-ROW = re.compile(rf"({re.escape(ACCOUNTS)}/[^/?#]+)/billingSubscriptions/[^/?#]+", re.IGNORECASE)
-NO_ROLE = (401, 403)
+ACCOUNT = re.compile(rf"{re.escape(ACCOUNTS)}/[^/?#]+", re.IGNORECASE)
+ROW = re.compile(rf"({ACCOUNT.pattern})/billingSubscriptions/[^/?#]+", re.IGNORECASE)
+AZURE_ROLE = "Owner on the Azure subscription"
+BILLING_ROLE = "Billing account contributor on the billing account"
 
 
 class ArmBilling:
@@ -32,7 +38,7 @@ class ArmBilling:
 
     def __init__(self, settings: Settings, credentials: Credentials, tenant_id: str) -> None:
         self.tenant_id = tenant_id.lower()
-        self._arm = settings.endpoint("arm")
+        self._arm, self._listed = settings.endpoint("arm"), settings.billing_accounts
         tokens = credentials.source(self.tenant_id, settings.endpoint("arm_scope"))
         self._call = Caller(connections(settings), tokens).call
 
@@ -56,19 +62,36 @@ class ArmBilling:
         return items
 
     async def azure_state(self, subscription_id: str) -> str:
-        """Enabled, Warned, PastDue, Disabled, Deleted or Expired; `Deleted` when 404. Raises ServiceTrouble."""
+        """Enabled, Warned, PastDue, Disabled, Deleted, Expired or a newer word; `Deleted` when 404.
+
+        Raises AccessRefused (401, 403), ServiceTrouble.
+        """
         reply = await self._get(f"/subscriptions/{_guid(subscription_id)}?{SUBSCRIPTIONS}")
         if reply.status == 404:
             return "Deleted"
         state = reply.body.get("state") if reply.ok and isinstance(reply.body, dict) else None
         if not isinstance(state, str):
-            raise trouble("state of an Azure subscription", reply)
+            raise refused("state of an Azure subscription", reply, AZURE_ROLE)
         return state
 
-    async def cancel_azure(self, subscription_id: str) -> Answer:
-        """POST Microsoft.Subscription/cancel; 200 at once (subscription-facts 3). Resources present: 400, an answer."""
-        path = f"/subscriptions/{_guid(subscription_id)}/providers/Microsoft.Subscription/cancel?{CANCEL}"
-        return answer_of_reply(subscription_id, await self._call("POST", self._arm + path))
+    async def cancel_azure(self, subscription_id: str, *, ignore_resources: bool = False) -> Answer:
+        """POST Microsoft.Subscription/cancel; 200 at once (subscription-facts 3). Resources present: 400, an answer.
+
+        `ignore_resources` asks, by a flag that is in no swagger, to cancel it with the resources in it.
+        """
+        return await self._azure(subscription_id, "cancel", CANCEL + "&IgnoreResourceCheck=true" * ignore_resources)
+
+    async def delete_azure(self, subscription_id: str) -> Answer:
+        """POST cancel with ImmediateDelete; unverified, so only the state proves it (subscription-facts 3)."""
+        return await self._azure(subscription_id, "cancel", DELETE)
+
+    async def enable_azure(self, subscription_id: str) -> Answer:
+        """POST Microsoft.Subscription/enable; 200 (subscription-facts 3)."""
+        return await self._azure(subscription_id, "enable", CANCEL)
+
+    async def _azure(self, subscription_id: str, action: str, query: str) -> Answer:
+        path = f"/subscriptions/{_guid(subscription_id)}/providers/Microsoft.Subscription/{action}?{query}"
+        return named(answer_of_reply(subscription_id, await self._call("POST", self._arm + path)), AZURE_ROLE)
 
     async def billing_subscriptions(self) -> list[Item]:
         """Billing subscriptions that provision this tenant, of every account we can see (facts: `ports.Billing`).
@@ -79,28 +102,37 @@ class ArmBilling:
         items: list[Item] = []
         async for account in self._rows(f"{ACCOUNTS}?{BILLING}", "billing-accounts", optional=True):
             path = str(account.get("id") or "")
+            if not ACCOUNT.fullmatch(path):
+                raise ListingIncomplete("billing-accounts", len(items), "an account without a proper id")
             sole: bool | None = None
             rows = self._rows(f"{path}/billingSubscriptions?{BILLING}&top=50", "billing-subscriptions", optional=True)
             async for row in rows:
                 ours = self._named(row)
                 if ours is None:
-                    sole = await self._sole_tenant(account) if sole is None else sole
+                    if sole is None:
+                        try:
+                            sole = await self._sole_tenant(account)
+                        except AccessRefused:
+                            sole = False  # nobody can say whose they are; Graph knows ours, and people end them
                     ours = sole
-                if ours:
-                    items.append(self._item(row, account))
+                if not ours:
+                    continue
+                if not ROW.fullmatch(str(row.get("id") or "")):
+                    raise ListingIncomplete("billing-subscriptions", len(items), "a row without a proper id")
+                items.append(self._item(row, account))
         return items
 
     async def billing_subscription(self, arm_id: str) -> Item | None:
-        """One row afresh; None when 404. Raises RailBroken if it is another tenant's, ServiceTrouble otherwise."""
+        """One row afresh; None when 404. Raises RailBroken if it is another tenant's, AccessRefused, ServiceTrouble."""
         reply = await self._get(f"{_row(arm_id)}?{BILLING}")
         if reply.status == 404:
             return None
         if not reply.ok or not isinstance(reply.body, dict):
-            raise trouble("billing subscription", reply)
+            raise refused("billing subscription", reply, BILLING_ROLE)
         account_path = _account_path(arm_id)
         account = await self._get(f"{account_path}?{BILLING}")
         if not account.ok or not isinstance(account.body, dict):
-            raise trouble("billing account", account)
+            raise refused("billing account", account, BILLING_ROLE)
         ours = self._named(reply.body)
         if ours is None:
             ours = await self._sole_tenant(account.body)
@@ -111,18 +143,29 @@ class ArmBilling:
     async def cancel_billing(self, arm_id: str) -> Answer:
         """DELETE billingSubscriptions: cancels, MCA only, inside the window (subscription-facts 2). 202, 204: success.
 
-        Reads the row first, so that another tenant's is never touched (RailBroken); 404 when it is gone.
+        Like the other writes to billing it looks at the row first, so that another tenant's, or one of an account that
+        is not on the list, is never touched (RailBroken); 404 when it is gone.
         """
         return await self._write("DELETE", arm_id)
 
     async def stop_renewal(self, arm_id: str) -> Answer:
-        """PATCH autoRenew Off; reads the row first like `cancel_billing`. 200 or 202: success."""
+        """PATCH autoRenew Off. 200 or 202: success."""
         return await self._write("PATCH", arm_id, {"properties": {"autoRenew": "Off"}})
 
+    async def start_renewal(self, arm_id: str) -> Answer:
+        """PATCH autoRenew On. 200 or 202: success."""
+        return await self._write("PATCH", arm_id, {"properties": {"autoRenew": "On"}})
+
     async def _write(self, method: str, arm_id: str, body: dict[str, Any] | None = None) -> Answer:
+        if not self._allowed(_account_path(_row(arm_id))):
+            raise RailBroken(Rail.BILLING_ACCOUNT, "its billing account is not on CLOSURE_BILLING_ACCOUNTS")
         if await self.billing_subscription(arm_id) is None:
             return Answer(arm_id, 404, "NotFound")
-        return answer_of_reply(arm_id, await self._call(method, f"{self._arm}{_row(arm_id)}?{BILLING}", body=body))
+        reply = await self._call(method, f"{self._arm}{_row(arm_id)}?{BILLING}", body=body)
+        return named(answer_of_reply(arm_id, reply), BILLING_ROLE)
+
+    def _allowed(self, account_path: str) -> bool:
+        return account_path.rpartition("/")[2].lower() in self._listed
 
     def _named(self, row: Mapping[str, Any]) -> bool | None:
         """Whether the row names this tenant; None when it names none."""
@@ -132,11 +175,15 @@ class ArmBilling:
         return self.tenant_id in given if given else None
 
     async def _sole_tenant(self, account: Mapping[str, Any]) -> bool:
-        """Whether an account can only mean this tenant: it is the primary one, and no other is actively attached."""
+        """Whether an account can only mean this tenant: it is the primary one, and no other is actively attached.
+
+        Raises AccessRefused where we may not see who is attached.
+        """
         primary = str(_inner(account, "properties").get("primaryBillingTenantId") or "").lower()
         if primary != self.tenant_id:
             return False
-        async for other in self._rows(f"{account.get('id')}/associatedTenants?{BILLING}", "associated-tenants"):
+        path = f"{account.get('id')}/associatedTenants?{BILLING}"
+        async for other in self._rows(path, "associated-tenants", role=BILLING_ROLE):
             inner = _inner(other, "properties")
             foreign = str(inner.get("tenantId") or "").lower() != self.tenant_id
             if foreign and inner.get("provisioningManagementState") == "Active":
@@ -145,6 +192,7 @@ class ArmBilling:
 
     def _item(self, row: Mapping[str, Any], account: Mapping[str, Any]) -> Item:
         inner, overrides = _inner(row, "properties"), _inner(_inner(row, "properties"), "systemOverrides")
+        account_path = str(account.get("id") or "")
         name = inner.get("displayName") or inner.get("skuDescription") or inner.get("productType") or row.get("name")
         facts = {
             "name": str(name),
@@ -158,14 +206,21 @@ class ArmBilling:
             "tenantId": self.tenant_id,
             "skuId": inner.get("skuId"),
             "quantity": inner.get("quantity"),
+            "account": account_path.rpartition("/")[2],
+            "allowed": self._allowed(account_path),
         }
         return Item(_row(str(row.get("id") or "")), str(name), facts)
 
     async def _get(self, path: str) -> Reply:
         return await self._call("GET", self._arm + path)
 
-    async def _rows(self, path: str, name: str, *, optional: bool = False) -> AsyncIterator[dict[str, Any]]:
-        """Rows of an ARM listing to its end. `optional`: no permission on the first page means no rows."""
+    async def _rows(
+        self, path: str, name: str, *, optional: bool = False, role: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Rows of an ARM listing to its end. `optional`: no permission on the first page means no rows.
+
+        With `role` it raises AccessRefused that names this role, otherwise ListingIncomplete like every other break.
+        """
         seen, url, links = 0, self._arm + path, set[str]()
         while True:
             try:
@@ -174,6 +229,8 @@ class ArmBilling:
                 raise ListingIncomplete(name, seen, str(error)) from error
             if optional and not links and reply.status in NO_ROLE:
                 return
+            if role and reply.status in NO_ROLE:
+                raise refused(name, reply, role)
             value = reply.body.get("value") if reply.ok and isinstance(reply.body, dict) else None
             if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
                 raise ListingIncomplete(name, seen, str(trouble("ARM", reply)))

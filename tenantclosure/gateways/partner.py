@@ -6,12 +6,13 @@ resource: a field left out would silently be reset.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, ServiceTrouble
-from tenantclosure.gateways.answers import answer_of_reply, trouble
+from tenantclosure.errors import AccessRefused, ListingIncomplete, ServiceTrouble
+from tenantclosure.gateways.answers import answer_of_reply, named, refused, signed_in, trouble
 from tenantclosure.gateways.http import Caller, Reply, connections, segment
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.model.inventory import Answer, Item
@@ -29,6 +30,9 @@ FACTS = (
     "billingType",
     "termDuration",
 )
+ROLE = "Admin agent in the partner's tenant, and the partner's consent"
+LEGACY_OFFER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""Offers from before the new commerce have a GUID, newer ones read PRODUCT:SKU:AVAILABILITY (Microsoft's samples)."""
 
 
 class PartnerCenter:
@@ -44,14 +48,21 @@ class PartnerCenter:
         self._caller = Caller(connections(settings), tokens)
 
     async def subscriptions(self) -> list[Item]:
-        """All subscriptions of the customer (facts: `ports.Partner`, and `FACTS`). Raises ListingIncomplete.
+        """All subscriptions of the customer (facts: `ports.Partner`, and `FACTS`).
 
-        Partner Center gives them on one page with a `totalCount`; a count that differs or a next link breaks it.
+        Partner Center gives them on one page with a `totalCount`; a count that differs or a next link breaks it. A
+        tenant that is no customer of this partner (404) has none. Raises AccessRefused, ListingIncomplete.
         """
         try:
             reply = await self._call("GET", self._url)
+        except AccessRefused:
+            raise
         except ServiceTrouble as error:
             raise ListingIncomplete("partner-subscriptions", 0, str(error)) from error
+        if reply.status == 404:
+            return []
+        if reply.status in (401, 403):
+            raise refused("partner subscriptions", reply, ROLE)
         body = reply.body if reply.ok and isinstance(reply.body, dict) else {}
         rows = body.get("items")
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
@@ -63,7 +74,7 @@ class PartnerCenter:
         return [_item(row) for row in rows]
 
     async def subscription(self, subscription_id: str) -> Item | None:
-        """One subscription afresh; None when 404. Raises ServiceTrouble."""
+        """One subscription afresh; None when 404. Raises AccessRefused, ServiceTrouble."""
         reply = await self._get(subscription_id)
         return None if reply.status == 404 else _item(reply.body)
 
@@ -78,6 +89,14 @@ class PartnerCenter:
         """PATCH the whole resource with autoRenewEnabled false; clears a queued change of the next term."""
         return await self._change(subscription_id, {"autoRenewEnabled": False})
 
+    async def start_renewal(self, subscription_id: str) -> Answer:
+        """PATCH the whole resource with autoRenewEnabled true; a queued change of the next term stays cleared."""
+        return await self._change(subscription_id, {"autoRenewEnabled": True})
+
+    async def suspend(self, subscription_id: str) -> Answer:
+        """PATCH the whole resource with status suspended: how a legacy subscription ends (subscription-facts 7)."""
+        return await self._change(subscription_id, {"status": "suspended"})
+
     async def _change(self, subscription_id: str, change: Mapping[str, Any]) -> Answer:
         found = await self._get(subscription_id)
         if found.status == 404:
@@ -85,21 +104,30 @@ class PartnerCenter:
         whole = {**found.body, **change}
         if whole.get("scheduledNextTermInstructions") is not None:
             whole["scheduledNextTermInstructions"] = None
-        return answer_of_reply(subscription_id, await self._call("PATCH", self._one(subscription_id), whole))
+        reply = await self._call("PATCH", self._one(subscription_id), whole)
+        return named(answer_of_reply(subscription_id, reply), ROLE)
 
     async def _get(self, subscription_id: str) -> Reply:
         reply = await self._call("GET", self._one(subscription_id))
         if reply.status != 404 and not (reply.ok and isinstance(reply.body, dict) and reply.body.get("id")):
-            raise trouble("partner subscription", reply)
+            raise refused("partner subscription", reply, ROLE)
         return reply
 
     def _one(self, subscription_id: str) -> str:
         return f"{self._url}/{segment(subscription_id)}"
 
     async def _call(self, method: str, url: str, body: Any = None) -> Reply:
-        return await self._caller.call(method, url, body=body, headers={"MS-RequestId": str(uuid.uuid4())})
+        with signed_in("the partner's tenant"):
+            return await self._caller.call(method, url, body=body, headers={"MS-RequestId": str(uuid.uuid4())})
 
 
 def _item(row: Mapping[str, Any]) -> Item:
     name = row.get("friendlyName") or row.get("offerName") or row["id"]
-    return Item(str(row["id"]), str(name), {fact: row.get(fact) for fact in FACTS})
+    return Item(str(row["id"]), str(name), {**{fact: row.get(fact) for fact in FACTS}, "legacy": _legacy(row)})
+
+
+def _legacy(row: Mapping[str, Any]) -> bool:
+    """Whether it was bought before the new commerce experience; what says nothing of itself is taken for a new one."""
+    kind = row.get("productType")
+    said = str(kind.get("id") if isinstance(kind, Mapping) else kind or "")
+    return not said.endswith("NCE") and LEGACY_OFFER.fullmatch(str(row.get("offerId") or "")) is not None

@@ -186,12 +186,13 @@ class ApprovalPolicy(BaseModel):
         return self
 
     def _meets(self, closed: timedelta) -> None:
-        """Every gate's approval must live to see the window open, even when it is given just as the window closes.
+        """Every gate's approval must live to see the window open, even when it is given just as the window closes; but
+        for a rollback, which the window does not hold: it deletes nothing.
 
         So execute-by days have to be longer than the longest time the window stays closed. What is left of them is how
         much of the opening such an approval may use; one given while the window is open is good until it closes.
         """
-        for gate in Gate:
+        for gate in (gate for gate in Gate if gate != Gate.ROLLBACK):
             days = self.rule(gate).execute_by_days
             if timedelta(days=days) <= closed:
                 raise ValueError(
@@ -207,8 +208,9 @@ class ApprovalPolicy(BaseModel):
             raise ValueError(f"{who} asks for {quorum} of {group}, which has {len(set(people))} people")
 
     def rule(self, gate: str) -> GateRule:
-        """The gate's rule, or the default one: two different people."""
-        return self.gates.get(Gate(gate), GateRule())
+        """The gate's rule, or the default one: two different people. A rollback without a rule asks as the plan did."""
+        wanted = Gate.PLAN if gate == Gate.ROLLBACK and Gate.ROLLBACK not in self.gates else Gate(gate)
+        return self.gates.get(wanted, GateRule())
 
 
 class _Loader(yaml.SafeLoader):

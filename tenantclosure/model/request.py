@@ -21,6 +21,13 @@ MAX_BYTES = 64 * 1024
 """Largest request body in bytes; what is longer is refused unread."""
 
 
+DIRECTORY = (
+    r"^/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"
+    r"/providers/Microsoft\.AzureActiveDirectory/(ciam|b2c)Directories/[A-Za-z0-9][A-Za-z0-9.-]{0,99}$"
+)
+"""Azure resource id of an External ID or B2C tenant (tenant-facts B); nothing in it can lead to another address."""
+
+
 def _guid(value: str) -> str:
     try:
         guid = str(UUID(value))
@@ -62,6 +69,21 @@ class ApproverGroup(_Strict):
     people: list[Upn] = Field(min_length=1, max_length=50, description="User principal names of the approvers.")
 
 
+class AzureChoices(_Strict):
+    """What the people who approve the plan also approve about Azure subscriptions; nothing of it by default."""
+
+    ignore_resources: bool = Field(
+        default=False,
+        alias="ignoreResources",
+        description="Cancel Azure subscriptions although resources are left in them; everything in them is lost.",
+    )
+    delete_at_once: bool = Field(
+        default=False,
+        alias="deleteAtOnce",
+        description="Try the undocumented immediate deletion of cancelled Azure subscriptions; a fresh look proves it.",
+    )
+
+
 class ClosureRequest(_Strict):
     """Everything a person says to have a tenant closed. Unknown keys are refused."""
 
@@ -84,6 +106,19 @@ class ClosureRequest(_Strict):
         ge=0,
         le=365,
         description="Days with sign-in blocked before anything is deleted; the gate go-on follows them.",
+    )
+    helpers: list[Upn] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Who is mailed about manual tasks besides the requester: people of the hosting tenant.",
+    )
+    azure: AzureChoices = Field(default_factory=AzureChoices, description="How far to go with Azure subscriptions.")
+    external_directory: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=DIRECTORY)] | (
+        None
+    ) = Field(
+        default=None,
+        alias="externalDirectory",
+        description="External ID and B2C tenants only: the Azure resource id of the tenant's directory.",
     )
     requested_by: Upn | None = Field(
         default=None,

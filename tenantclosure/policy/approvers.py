@@ -13,7 +13,8 @@ from tenantclosure.model.request import ApproverGroup, ClosureRequest
 from tenantclosure.names import Gate
 from tenantclosure.policy.quorum import GateState, evaluate, key_of, lacking
 
-GATES = (Gate.PLAN, Gate.GO_ON, Gate.DELETE_TENANT)
+GATES = tuple(Gate)
+"""Gates whose terms are fixed when the request is taken in."""
 
 
 def gate_terms(request: ClosureRequest, policy: ApprovalPolicy, gate: str, *, claimed: bool) -> dict[str, Any]:
@@ -61,6 +62,12 @@ def gate_terms(request: ClosureRequest, policy: ApprovalPolicy, gate: str, *, cl
         "remindAfterDays": sorted(rule.remind_after_days),
         "escalateAfterDays": rule.escalate_after_days,
     }
+
+
+def terms_of(row: Mapping[str, Any], gate: str) -> dict[str, Any]:
+    """The closure's terms of a gate; a closure from before there were rollbacks asks as it asked about its plan."""
+    terms: Mapping[str, dict[str, Any]] = row["terms"]
+    return terms[Gate.PLAN] if gate == Gate.ROLLBACK and gate not in terms else terms[gate]
 
 
 def _check_group(where: str, asked: ApproverGroup, policy: ApprovalPolicy, rule: GateRule, gate: str) -> None:

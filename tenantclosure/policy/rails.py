@@ -8,7 +8,8 @@ from typing import Any
 
 from tenantclosure.errors import RailBroken
 from tenantclosure.model.inventory import Item, Organization, TokenIdentity
-from tenantclosure.names import Rail
+from tenantclosure.names import Gate, Rail
+from tenantclosure.policy import rollback
 from tenantclosure.policy.canonical import digest, sha256
 
 NEEDED_PERMISSIONS = frozenset(
@@ -59,6 +60,17 @@ def check_manifest(manifest: Mapping[str, Any], row: Mapping[str, Any], gate: Ma
         raise RailBroken(Rail.DIGEST, "The stored plan belongs to another closure, tenant or serial.")
     if gate is None or gate["state"] != "approved" or gate["digest"] != found:
         raise RailBroken(Rail.APPROVAL, "The plan in force has not been approved.")
+
+
+def check_kind(manifest: Mapping[str, Any], gate: str, operation: str = "") -> None:
+    """What a rollback's plan holds is only ever brought back, and only under its own gate; what another plan holds is
+    only ever removed. `operation` is that of a shard, "" for work on none.
+    """
+    back = manifest.get("kind") == rollback.KIND
+    if back != (gate == Gate.ROLLBACK):
+        raise RailBroken(Rail.APPROVAL, f"The gate {gate} does not decide about this kind of plan.")
+    if operation and back != (operation in rollback.OPERATIONS):
+        raise RailBroken(Rail.APPROVAL, f"This kind of plan is not for the operation {operation}.")
 
 
 def check_terms(doc: Mapping[str, Any], terms: Mapping[str, Any]) -> None:

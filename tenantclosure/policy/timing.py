@@ -12,6 +12,18 @@ GONE_SIGHTINGS = 3
 """Consecutive answers "no such tenant" before we believe it (tenant-facts B)."""
 PROOF_GAP = HOUR
 """Least distance of the two reads that prove a subscription deleted (product, phase 9)."""
+SHOWN_WITHIN = 4.0
+"""Days within which what was accepted or reported done must show (subscription-facts 7: 72 h, and a day of slack)."""
+SHOWN_LEAST = 10.0
+"""Real seconds that it always has: a rehearsal shortens Microsoft's days, not the work of one call."""
+DELETION_WITHIN = 1.0
+"""Days within which Azure must be through with the deletion of an external tenant; then a person is asked."""
+ANSWER_WITHIN = 15 * MINUTE
+"""Days for which a write whose answer was lost is looked for before it is sent again."""
+SLACK = 1.0
+"""Days added to every date of Microsoft's (subscription-facts 10.3)."""
+FAR = 30.0
+"""A date farther off than so many days is looked at once a week."""
 
 
 def moment(text: str) -> datetime:
@@ -20,13 +32,24 @@ def moment(text: str) -> datetime:
     return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 
 
-def poll_after(days_since_action: float) -> float:
-    """Days until the next look at something slow (subscription-facts 10.3): dense at first, then daily."""
-    if days_since_action < 2 * HOUR:
-        return 15 * MINUTE
-    if days_since_action < 4:
-        return HOUR
-    return 1.0
+def poll_after(days_since_action: float | None, days_to_date: float | None = None) -> float:
+    """Days until the next look at something slow (subscription-facts 10.3): dense after an action (None: there was
+    none), then daily; weekly while the next date is far off, but never later than that date with its slack.
+    """
+    if days_since_action is not None and days_since_action < 2 * HOUR:
+        wait = 15 * MINUTE
+    elif days_since_action is not None and days_since_action < SHOWN_WITHIN:
+        wait = HOUR
+    else:
+        wait = 7.0 if days_to_date is not None and days_to_date > FAR else 1.0
+    if days_to_date is not None and days_to_date + SLACK > 0:
+        wait = min(wait, max(days_to_date + SLACK, 15 * MINUTE))
+    return wait
+
+
+def operation_after(days_running: float) -> float:
+    """Days until the next look at an operation of Azure's: as long again as it has run, a minute to an hour."""
+    return min(max(days_running, MINUTE), HOUR)
 
 
 def confirm_after(tries: int) -> float:

@@ -1,4 +1,4 @@
-"""A tenant in memory behind `ports.Directory`, `Billing`, `Partner` and `Outside`; each keeps what it was asked."""
+"""A tenant in memory behind the ports to Microsoft's services; each keeps what it was asked."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class FakeDirectory:
     script: id -> answers (Answer or status) given in turn before the real ones; a 2xx status also takes the item away.
     calls: run before each delete_many with its number and ids; may raise, and `after` the same when the work is done.
     finals: ids whose final answer (2xx or 404) has left this directory.
+    bin: what `deleted` ids were; a restore takes them out of both, and they may be deleted again.
     """
 
     def __init__(self, users: int = 45) -> None:
@@ -57,6 +58,7 @@ class FakeDirectory:
         self.items["service-principals"] = [own]
         self.tenant = self.token_tenant = TARGET
         self.tenant_type = "AAD"
+        self.partner_type: str | None = None
         self.roles: frozenset[str] | None = None
         self.domains = ("contoso.onmicrosoft.com", "contoso.com")
         self.sync: bool | None = None
@@ -68,6 +70,8 @@ class FakeDirectory:
         self.mfa: dict[str, str] = {}
         self.script: dict[str, list[int | Answer]] = {}
         self.deleted: set[str] = set()
+        self.bin: dict[str, Item] = {}
+        self.leftovers: dict[str, int | None] = {}
         self.finals: set[str] = set()
         self.asked: list[tuple[str, Any]] = []
         self.calls: Callable[[int, list[str]], None] = lambda number, ids: None
@@ -80,7 +84,8 @@ class FakeDirectory:
         return TokenIdentity(self.token_tenant, "our-app", OWN, self.roles)
 
     async def organization(self) -> Organization:
-        return Organization(self.tenant, "Contoso", self.tenant_type, self.sync, self.domains, self.domains[0])
+        where = (self.domains, self.domains[0])
+        return Organization(self.tenant, "Contoso", self.tenant_type, self.sync, *where, self.partner_type)
 
     async def find_user(self, id_or_upn: str) -> Item | None:
         sought = id_or_upn.lower()
@@ -115,6 +120,9 @@ class FakeDirectory:
     async def sign_up_policy(self) -> JSON:
         return dict(self.policy)
 
+    async def external_leftovers(self) -> dict[str, int | None]:
+        return dict(self.leftovers)
+
     async def security_defaults(self) -> bool | None:
         return True
 
@@ -135,6 +143,18 @@ class FakeDirectory:
         self.asked.append(("block_sign_in", list(ids)))
         return [self._scripted(id_) or Answer(id_, 204) for id_ in ids]
 
+    async def allow_sign_in(self, ids: Sequence[str]) -> list[Answer]:
+        self.asked.append(("allow_sign_in", list(ids)))
+        answers = [self._scripted(id_) or Answer(id_, 204) for id_ in ids]
+        for answer in answers:
+            if answer.done:
+                self.change("users", answer.id, enabled=True)
+        return answers
+
+    async def restore_many(self, family: str, ids: Sequence[str]) -> list[Answer]:
+        self.asked.append(("restore_many", (family, list(ids))))
+        return [self._restored(family, id_) for id_ in ids]
+
     async def disable_service_principals(self, ids: Sequence[str]) -> list[Answer]:
         self.asked.append(("disable_service_principals", list(ids)))
         answers = []
@@ -151,6 +171,7 @@ class FakeDirectory:
 
     async def turn_off_mfa(self, ids: Sequence[str]) -> list[Answer]:
         self.asked.append(("turn_off_mfa", list(ids)))
+        self.mfa.update(dict.fromkeys(ids, "disabled"))
         return [Answer(id_, 204) for id_ in ids]
 
     async def set_sign_up_policy(self, policy: JSON) -> Answer:
@@ -192,16 +213,33 @@ class FakeDirectory:
         said = self._scripted(id_)
         if said is not None and not said.done:
             return said
-        if self.take(family, id_):
+        item = next((item for item in self.items[family] if item.id == id_), None)
+        if item is not None and self.take(family, id_):
             self.deleted.add(id_)
+            self.bin[id_] = item
             return said or Answer(id_, 204, request_id="request-1")
         return Answer(id_, 404, "Request_ResourceNotFound")
 
+    def _restored(self, family: str, id_: str) -> Answer:
+        said = self._scripted(id_)
+        if said is not None and not said.done:
+            return said
+        if id_ not in self.deleted or id_ not in self.bin:
+            return Answer(id_, 404, "Request_ResourceNotFound")
+        self.items[family].append(self.bin.pop(id_))
+        self.deleted.discard(id_)
+        self.finals.discard(id_)
+        return said or Answer(id_, 200, request_id="request-1")
+
 
 class FakeBilling:
-    """Azure and MCA: `azure` id -> state, `rows` id -> Item; `answers` per method."""
+    """Azure and MCA: `azure` id -> state, `rows` id -> Item; `answers` per method. Only what undoes shows at once.
+
+    with_resources: ids that were to be cancelled with the resources in them.
+    """
 
     def __init__(self) -> None:
+        self.with_resources: list[str] = []
         self.azure: dict[str, str] = {}
         self.rows: dict[str, Item] = {}
         self.answers: dict[str, Answer] = {}
@@ -213,8 +251,18 @@ class FakeBilling:
     async def azure_state(self, subscription_id: str) -> str:
         return self.azure.get(subscription_id, "Deleted")
 
-    async def cancel_azure(self, subscription_id: str) -> Answer:
+    async def cancel_azure(self, subscription_id: str, *, ignore_resources: bool = False) -> Answer:
+        self.with_resources += [subscription_id] * ignore_resources
         return self._answer("cancel_azure", subscription_id)
+
+    async def delete_azure(self, subscription_id: str) -> Answer:
+        return self._answer("delete_azure", subscription_id)
+
+    async def enable_azure(self, subscription_id: str) -> Answer:
+        answer = self._answer("enable_azure", subscription_id)
+        if answer.done:
+            self.azure[subscription_id] = "Enabled"
+        return answer
 
     async def billing_subscriptions(self) -> list[Item]:
         return list(self.rows.values())
@@ -228,16 +276,24 @@ class FakeBilling:
     async def stop_renewal(self, arm_id: str) -> Answer:
         return self._answer("stop_renewal", arm_id)
 
+    async def start_renewal(self, arm_id: str) -> Answer:
+        answer = self._answer("start_renewal", arm_id)
+        if answer.done and arm_id in self.rows:
+            row = self.rows[arm_id]
+            self.rows[arm_id] = replace(row, facts={**row.facts, "autoRenew": "On"})
+        return answer
+
     def _answer(self, method: str, id_: str) -> Answer:
         self.asked.append((method, id_))
         return self.answers.get(method, Answer(id_, 202))
 
 
 class FakePartner:
-    """A customer at Partner Center: `rows` id -> Item."""
+    """A customer at Partner Center: `rows` id -> Item; `answers` per method. Only what undoes shows at once."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Item] = {}
+        self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, str]] = []
 
     async def subscriptions(self) -> list[Item]:
@@ -247,12 +303,67 @@ class FakePartner:
         return self.rows.get(subscription_id)
 
     async def cancel(self, subscription_id: str) -> Answer:
-        self.asked.append(("cancel", subscription_id))
-        return Answer(subscription_id, 200)
+        return self._answer("cancel", subscription_id)
 
     async def stop_renewal(self, subscription_id: str) -> Answer:
-        self.asked.append(("stop_renewal", subscription_id))
-        return Answer(subscription_id, 200)
+        return self._answer("stop_renewal", subscription_id)
+
+    async def start_renewal(self, subscription_id: str) -> Answer:
+        answer = self._answer("start_renewal", subscription_id)
+        if answer.done and subscription_id in self.rows:
+            row = self.rows[subscription_id]
+            self.rows[subscription_id] = replace(row, facts={**row.facts, "autoRenewEnabled": True})
+        return answer
+
+    async def suspend(self, subscription_id: str) -> Answer:
+        return self._answer("suspend", subscription_id)
+
+    def _answer(self, method: str, id_: str) -> Answer:
+        self.asked.append((method, id_))
+        return self.answers.get(method, Answer(id_, 200))
+
+
+class FakeExternal:
+    """The Azure resource of an external tenant: `found` is what Azure says of it, `answer` and `polls` are told in turn
+    (the last poll for ever).
+
+    raises: method -> errors raised in turn before its answer. `after` runs when a DELETE got through, and may raise.
+    """
+
+    def __init__(self, tenant: str = TARGET) -> None:
+        self.found: JSON | None = {"tenantId": tenant, "kind": "ciam", "name": "contoso", "location": "Europe"}
+        self.answer = Answer("", 202)
+        self.operation: str | None = "https://arm.example/operations/1"
+        self.polls = ["succeeded"]
+        self.raises: dict[str, list[Exception]] = {}
+        self.after: Callable[[], None] = lambda: None
+        self.asked: list[tuple[str, str]] = []
+
+    @property
+    def deletes(self) -> int:
+        """How many DELETEs got through."""
+        return sum(method == "delete" for method, _ in self.asked)
+
+    def _met(self, method: str) -> None:
+        if self.raises.get(method):
+            raise self.raises[method].pop(0)
+
+    async def find(self, resource_id: str) -> JSON | None:
+        self._met("find")
+        self.asked.append(("find", resource_id))
+        return None if self.found is None else dict(self.found)
+
+    async def delete(self, resource_id: str) -> tuple[Answer, str | None]:
+        self._met("delete")
+        self.asked.append(("delete", resource_id))
+        self.after()
+        answer = replace(self.answer, id=resource_id)
+        return answer, self.operation if answer.status == 202 else None
+
+    async def poll(self, operation: str) -> str:
+        self._met("poll")
+        self.asked.append(("poll", operation))
+        return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
 
 
 class FakeOutside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,12 @@ def test_a_wait_counts_from_when_it_began() -> None:
 
     assert 12 * 3600.0 == timing.left_of("2026-01-01T00:00:00.000Z", 3 * 86400.0, now)
     assert timing.left_of("2026-01-01T00:00:00.000Z", 86400.0, now) < 0
+
+
+@pytest.mark.parametrize(
+    ("acted", "date", "days"),
+    [(None, None, 1), (None, 200, 7), (10, 200, 7), (1, 200, HOUR), (None, 31, 7), (None, 20, 1), (None, -0.9, 0.1)],
+)
+def test_a_date_far_off_is_looked_at_once_a_week(acted: float | None, date: float | None, days: float) -> None:
+    """Weekly while the next date is more than 30 days off, then daily, and no later than it with a day of slack."""
+    assert poll_after(acted, date) == pytest.approx(days)

@@ -24,6 +24,10 @@ PRIORITY = {"x-ms-throttle-priority": "low"}
 Call = Callable[..., Awaitable[Reply]]
 
 
+class BatchRefused(ServiceTrouble):
+    """`$batch` itself was refused for good (400, 403, 404): this cloud or tenant does not offer that version of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request of a batch. `item` is whom the answer is about; `url` starts with `/` and has no version."""
@@ -46,7 +50,7 @@ async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
     """Send up to 20 requests and return as many answers in the same order.
 
     An item that Graph left out has status 0. Answers with unknown, repeated or garbled ids are ignored. Raises
-    Throttled or ServiceTrouble when the outer call failed; then nothing is known of any item.
+    Throttled, BatchRefused or ServiceTrouble when the outer call failed; then nothing is known of any item.
     """
     if len(asks) > MOST:
         raise ValueError(f"a batch takes at most {MOST} requests, not {len(asks)}")
@@ -57,6 +61,8 @@ async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
     responses = reply.body.get("responses") if isinstance(reply.body, dict) else None
     # Older services answer 424 outside when an item failed; the items' own answers are still inside.
     if not (reply.ok or reply.status == 424) or not isinstance(responses, list):
+        if reply.status in (400, 403, 404):
+            raise BatchRefused(str(trouble("$batch", reply)))
         raise trouble("$batch", reply) if not reply.ok else ServiceTrouble("$batch: an answer without responses")
     outer_id = request_id_of(reply.headers)
     said: dict[int, Said] = {}

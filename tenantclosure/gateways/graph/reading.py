@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, ServiceTrouble
+from tenantclosure.errors import ListingIncomplete, ServiceTrouble, Throttled
 from tenantclosure.gateways.answers import trouble
 from tenantclosure.gateways.graph.connection import GraphConnection
 from tenantclosure.gateways.graph.listing import KINDS
-from tenantclosure.gateways.graph.paging import rows
+from tenantclosure.gateways.graph.paging import NEXT, rows
 from tenantclosure.gateways.http import Reply
 from tenantclosure.model.inventory import Item, Organization
 from tenantclosure.names import Family
@@ -21,6 +21,17 @@ GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 ORGANIZATION = ("id", "displayName", "tenantType", "onPremisesSyncEnabled", "partnerTenantType", "verifiedDomains")
 FREEZE = ("allowedToSignUpEmailBasedSubscriptions", "allowEmailVerifiedUsersToJoinOrganization", "allowInvitesFrom")
 """Members of authorizationPolicy that the freeze changes (tenant-facts C5)."""
+LEFTOVERS = {
+    "user flows": "beta/identity/b2cUserFlows",
+    "custom policies": "beta/trustFramework/policies",
+    "policy keys": "beta/trustFramework/keySets",
+    "identity providers": "v1.0/identity/identityProviders",
+}
+"""What an external tenant must be rid of, and where Graph lists it (tenant-facts A15)."""
+BUILT_IN = "#microsoft.graph.builtInIdentityProvider"
+"""Every external tenant has these and they can't be removed (from memory, unverified)."""
+LEFTOVER_PAGES = 100
+"""More pages than any tenant has of these; a listing that goes on counts as unreadable."""
 
 
 class Reading(GraphConnection):
@@ -124,6 +135,36 @@ class Reading(GraphConnection):
         if row is None:
             raise ServiceTrouble("authorizationPolicy: HTTP 404")
         return {name: row[name] for name in FREEZE if name in row}
+
+    async def external_leftovers(self) -> dict[str, int | None]:
+        """What a B2C or External ID tenant must be rid of: how many user flows, custom policies, policy keys and
+        identity providers (`LEFTOVERS`); None where it can't be read: a permission is missing, Graph is in trouble, or
+        the cloud has no such list. Raises Throttled.
+        """
+        return {name: await self._count(f"{self.host}/{path}") for name, path in LEFTOVERS.items()}
+
+    async def _count(self, url: str) -> int | None:
+        """Rows of a listing to its end without the built-in ones; None when a page is refused or none."""
+        count = 0
+        for _ in range(LEFTOVER_PAGES):
+            try:
+                reply = await self.call("GET", url)
+            except Throttled:
+                raise
+            except ServiceTrouble:
+                # Beta is allowed to fail for good where it has no such list; the next check asks again anyway.
+                return None
+            value = reply.body.get("value") if reply.ok and isinstance(reply.body, dict) else None
+            if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+                return None
+            count += sum(1 for row in value if row.get("@odata.type") != BUILT_IN)
+            link = reply.body.get(NEXT)
+            if link is None:
+                return count
+            if not str(link).startswith(self.host + "/"):
+                return None
+            url = str(link)
+        return None
 
     async def security_defaults(self) -> bool | None:
         """Whether security defaults are on; None when Graph won't tell (4xx). Raises Throttled, ServiceTrouble."""

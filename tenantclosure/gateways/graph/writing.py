@@ -11,7 +11,7 @@ from typing import Any
 
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.gateways.answers import answer_of_reply
-from tenantclosure.gateways.graph.batch import Ask, Said, send
+from tenantclosure.gateways.graph.batch import Ask, BatchRefused, Said, send
 from tenantclosure.gateways.graph.connection import GraphConnection
 from tenantclosure.gateways.graph.listing import KINDS
 from tenantclosure.gateways.http import DEFAULT_RETRY_AFTER, segment
@@ -19,6 +19,8 @@ from tenantclosure.model.inventory import Answer
 from tenantclosure.names import SHARDED_FAMILIES, Family
 
 JSON = dict[str, Any]
+RESTORED = (Family.USERS, Family.APPLICATIONS, Family.SERVICE_PRINCIPALS)
+"""Families whose deletion goes to the recycle bin for 30 days (tenant-facts C1, C5)."""
 MFA_STATES = frozenset({"enabled", "enforced", "disabled"})
 
 
@@ -44,6 +46,8 @@ class Writing(GraphConnection):
         states = {said.answer.id: "present" for said in live if said.answer.done}
         _clear(live, f"state of {family}")
         missing = [said.answer.id for said in live if said.answer.absent]
+        if family not in RESTORED:
+            return states | dict.fromkeys(missing, "gone")
         binned = await self._send([Ask(i, "GET", f"/directory/deletedItems/{segment(i)}?$select=id") for i in missing])
         _clear(binned, f"recycle bin of {family}")
         return states | {said.answer.id: "deleted" if said.answer.done else "gone" for said in binned}
@@ -61,6 +65,22 @@ class Writing(GraphConnection):
         answers = _answers(await self._send(asks))
         return [_both(blocked, revoked) for blocked, revoked in zip(answers[::2], answers[1::2], strict=True)]
 
+    async def allow_sign_in(self, ids: Sequence[str]) -> list[Answer]:
+        """PATCH accountEnabled=true for up to 20 users (tenant-facts C1); undoes `block_sign_in`."""
+        body = {"accountEnabled": True}
+        return _answers(await self._send([Ask(i, "PATCH", f"/users/{segment(i)}", body) for i in ids]))
+
+    async def restore_many(self, family: str, ids: Sequence[str]) -> list[Answer]:
+        """POST restore for up to 20 users, applications or service principals in the recycle bin (tenant-facts C1).
+
+        200 restored, 404 not in the bin (purged, or never deleted). Raises like `delete_many`.
+        """
+        if family not in RESTORED:
+            raise ValueError(f"{family} have no recycle bin")
+        return _answers(
+            await self._send([Ask(i, "POST", f"/directory/deletedItems/{segment(i)}/restore") for i in ids])
+        )
+
     async def disable_service_principals(self, ids: Sequence[str]) -> list[Answer]:
         """PATCH accountEnabled=false for up to 20 service principals that refused deletion (tenant-facts C5)."""
         body = {"accountEnabled": False}
@@ -69,9 +89,13 @@ class Writing(GraphConnection):
     async def mfa_states(self, ids: Sequence[str]) -> dict[str, str]:
         """Per-user MFA state of up to 20 users (beta, tenant-facts C4): enabled, enforced, disabled, or unknown.
 
-        `unknown` when Graph refuses or says something else. Raises Throttled or ServiceTrouble when asking later helps.
+        `unknown` when Graph refuses, says something else, or this cloud has no beta. Raises Throttled or ServiceTrouble
+        when asking later helps.
         """
-        said = await self._send([Ask(i, "GET", _mfa(i)) for i in ids], beta=True)
+        try:
+            said = await self._send([Ask(i, "GET", _mfa(i)) for i in ids], beta=True)
+        except BatchRefused:
+            return dict.fromkeys(ids, "unknown")
         _passing(said, "MFA states")
         return {one.answer.id: _mfa_state(one) for one in said}
 

@@ -120,6 +120,7 @@ def settings_for(url: str, **values: Any) -> Settings:
         "CLOSURE_CREDENTIAL": "static",
         "CLOSURE_STATIC_TOKEN": jwt(tid=TENANT),
         "CLOSURE_PARTNER_STATIC_TOKEN": jwt(tid="partner"),
+        "CLOSURE_BILLING_ACCOUNTS": "A:b_2019-05-31",
     }
     return Settings.model_validate({**base, **values})
 

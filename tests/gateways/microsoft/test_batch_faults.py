@@ -138,6 +138,13 @@ async def test_states_of_asks_the_bin_only_for_the_missing(graph, server) -> Non
         await graph.states_of(Family.USERS, ["p"])
 
 
+async def test_what_has_no_bin_is_gone(graph, server) -> None:
+    """A domain is not looked for among deleted objects: Graph takes only object ids there."""
+    server.script = lambda seen: {"responses": [{"id": r["id"], "status": 404} for r in seen.body["requests"]]}
+    assert await graph.states_of(Family.DOMAINS, ["contoso.com"]) == {"contoso.com": "gone"}
+    assert [[r["url"] for r in seen.body["requests"]] for seen in server.seen] == [["/domains/contoso.com?$select=id"]]
+
+
 async def test_blocking_joins_two_answers(graph, server) -> None:
     """The disabling decides; a revocation that may succeed later is passed on, a refused one is noted."""
     revoked = [200, 400, 503]

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble, SettingsError, Throttled
+from tenantclosure.errors import (
+    AccessRefused,
+    ListingIncomplete,
+    RailBroken,
+    ServiceTrouble,
+    SettingsError,
+    Throttled,
+)
 from tenantclosure.gateways.arm import ArmBilling
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.gateways.partner import PartnerCenter
@@ -15,7 +22,7 @@ from tenantclosure.gateways.partner import PartnerCenter
 from .conftest import TENANT
 
 OTHER = "99999999-1111-4222-8333-444455556666"
-ACCOUNT = "/providers/Microsoft.Billing/billingAccounts/a:b_2019-05-31"
+ACCOUNT = "/providers/Microsoft.Billing/billingAccounts/A:b_2019-05-31"
 ROW = ACCOUNT + "/billingSubscriptions/r1"
 
 
@@ -76,10 +83,94 @@ async def test_whose_row_it_is(arm, server, properties, primary, associated, our
         assert (await arm.cancel_billing(ROW)).status == 202
         assert (await arm.stop_renewal(ROW)).done
         assert server.seen[-1].body == {"properties": {"autoRenew": "Off"}}
+        assert (await arm.start_renewal(ROW)).done
+        assert server.seen[-1].body == {"properties": {"autoRenew": "On"}}
     else:
-        with pytest.raises(RailBroken):
-            await arm.cancel_billing(ROW)
+        for write in (arm.cancel_billing, arm.stop_renewal, arm.start_renewal):
+            with pytest.raises(RailBroken, match="tenant-pin"):
+                await write(ROW)
         assert {seen.method for seen in server.seen} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "allowed"), [("", False), ("other", False), ("a", False), ("other, a:B_2019-05-31", True)]
+)
+async def test_only_listed_billing_accounts_are_written_to(settings, server, accounts, allowed) -> None:
+    """An account that is not on the list is shown as such, and no write, not even its look, leaves for it."""
+    listed = frozenset(part.strip().lower() for part in accounts.split(",") if part.strip())
+    settings = settings.model_copy(update={"billing_accounts": listed})
+    arm = ArmBilling(settings, Credentials(settings), TENANT)
+    server.script = books([row(provisioningTenantId=TENANT)])
+    (item,) = await arm.billing_subscriptions()
+    assert (item.facts["account"], item.facts["allowed"]) == ("A:b_2019-05-31", allowed)
+    fresh = await arm.billing_subscription(ROW)
+    assert fresh is not None and fresh.facts["allowed"] is allowed
+    server.seen.clear()
+    for write in (arm.cancel_billing, arm.stop_renewal, arm.start_renewal):
+        if allowed:
+            assert (await write(ROW)).done
+        else:
+            with pytest.raises(RailBroken, match="billing-account"):
+                await write(ROW)
+    assert len([seen for seen in server.seen if seen.method != "GET"]) == (3 if allowed else 0)
+
+
+async def test_words_nobody_documented_and_missing_dates_pass(arm, server) -> None:
+    """What Microsoft says goes on as it is, and what it leaves out is None: judging is not the gateway's business."""
+    odd = row(status="Paused", autoRenew="Maybe", provisioningTenantId=TENANT, systemOverrides={"cancellation": "Soon"})
+    server.script = books([odd, {"id": ROW + "2", "properties": {"beneficiaryTenantId": TENANT, "systemOverrides": 1}}])
+    first, second = await arm.billing_subscriptions()
+    facts = [first.facts[name] for name in ("status", "autoRenew", "cancellation", "termEndDate", "operationStatus")]
+    assert facts == ["Paused", "Maybe", "Soon", None, None]
+    assert {second.facts[name] for name in ("status", "autoRenew", "cancellation", "termEndDate")} == {None}
+    server.script = lambda seen: {"state": "Frozen"}
+    assert await arm.azure_state(OTHER) == "Frozen"
+
+
+async def test_who_is_attached_can_not_be_seen(arm, server) -> None:
+    """A row that names no tenant is not taken for ours then, and is never written to; the listing goes on."""
+    mine = {"id": ROW + "2", "properties": {"provisioningTenantId": TENANT}}
+    shown = books([row(), mine])
+    server.script = lambda seen: (403, {}) if seen.path.endswith("/associatedTenants") else shown(seen)
+    assert [item.id for item in await arm.billing_subscriptions()] == [ROW + "2"]
+    for call in (arm.billing_subscription(ROW), arm.cancel_billing(ROW)):
+        with pytest.raises(AccessRefused, match="associated-tenants.*Billing account contributor"):
+            await call
+    assert {seen.method for seen in server.seen} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("account_id", "row_id"), [("@evil.example/x", ROW), ("", ROW), (ACCOUNT, ""), (ACCOUNT, "@evil.example/r")]
+)
+async def test_ids_that_are_none_break_the_listing(arm, server, account_id, row_id) -> None:
+    """An id from an answer becomes a URL only if it is one of billing's."""
+    accounts = {"value": [{**account(), "id": account_id}]}
+    rows = {"value": [{**row(provisioningTenantId=TENANT), "id": row_id}]}
+    server.script = lambda seen: rows if seen.path.endswith("/billingSubscriptions") else accounts
+    with pytest.raises(ListingIncomplete, match="proper id"):
+        await arm.billing_subscriptions()
+
+
+async def test_a_missing_billing_role_is_named(arm, server) -> None:
+    """Where a role was taken away between plan and action, the look says which, and so does the refused write."""
+    server.script = lambda seen: (403, {"error": {"code": "AuthorizationFailed"}})
+    with pytest.raises(AccessRefused, match="AuthorizationFailed.*Billing account contributor"):
+        await arm.billing_subscription(ROW)
+    with pytest.raises(AccessRefused):
+        await arm.cancel_billing(ROW)
+    shown = books([row(provisioningTenantId=TENANT)])
+    server.script = lambda seen: shown(seen) if seen.method == "GET" else (403, {"error": {"code": "UserNotAllowed"}})
+    answer = await arm.stop_renewal(ROW)
+    assert (answer.status, answer.code, "Billing account contributor" in answer.message) == (
+        403,
+        "UserNotAllowed",
+        True,
+    )
+    for other in (400, 409, 500):
+        server.script = lambda seen, other=other: (other, {})
+        with pytest.raises(ServiceTrouble) as caught:
+            await arm.billing_subscription(ROW)
+        assert not isinstance(caught.value, AccessRefused)
 
 
 async def test_facts_of_a_row(arm, server) -> None:
@@ -124,11 +215,33 @@ async def test_azure_subscriptions(arm, server) -> None:
     server.script = lambda seen: (404, {"error": {"code": "SubscriptionNotFound"}})
     assert await arm.azure_state(OTHER) == "Deleted"
     server.script = lambda seen: (403, {"error": {"code": "AuthorizationFailed"}})
-    with pytest.raises(ServiceTrouble, match="AuthorizationFailed"):
+    with pytest.raises(AccessRefused, match="AuthorizationFailed.*Owner"):
         await arm.azure_state(OTHER)
+    answer = await arm.cancel_azure(OTHER)
+    assert (answer.status, "Owner" in answer.message) == (403, True)
     server.script = lambda seen: (400, {"error": {"code": "ResourcesExistingOnSubscription"}}, {"x-ms-request-id": "r"})
     answer = await arm.cancel_azure(OTHER)
     assert (answer.status, answer.code, answer.request_id) == (400, "ResourcesExistingOnSubscription", "r")
+
+
+async def test_writes_to_azure_subscriptions(arm, server) -> None:
+    """Cancel, cancel with resources, the undocumented deletion and enable: one POST each, told apart by the query."""
+    server.script = lambda seen: {"subscriptionId": OTHER}
+    base = f"/subscriptions/{OTHER}/providers/Microsoft.Subscription"
+    for call, path, query in [
+        (arm.cancel_azure(OTHER), "cancel", "api-version=2021-10-01"),
+        (arm.cancel_azure(OTHER, ignore_resources=True), "cancel", "api-version=2021-10-01&IgnoreResourceCheck=true"),
+        (arm.delete_azure(OTHER), "cancel", "api-version=2019-03-01-preview&ImmediateDelete=true"),
+        (arm.enable_azure(OTHER), "enable", "api-version=2021-10-01"),
+    ]:
+        server.seen.clear()
+        assert (await call).done
+        assert [(s.method, s.path, s.query) for s in server.seen] == [("POST", f"{base}/{path}", query)]
+    server.seen.clear()
+    for call in (arm.cancel_azure("x/y"), arm.delete_azure("../x"), arm.enable_azure("")):
+        with pytest.raises(ValueError, match="GUID"):
+            await call
+    assert server.seen == []
 
 
 @pytest.mark.parametrize("arm_id", ["", "/subscriptions/x", ACCOUNT, ROW + "/cancel", ROW + "?x", "x" + ROW])
@@ -163,6 +276,30 @@ async def test_partner_changes_the_whole_resource(partner, server) -> None:
     assert patch.body == {**SUBSCRIPTION, "status": "deleted", "scheduledNextTermInstructions": None}
     assert await partner.stop_renewal("s1")
     assert server.seen[-1].body["autoRenewEnabled"] is False and server.seen[-1].body["status"] == "active"
+    whole = {**SUBSCRIPTION, "scheduledNextTermInstructions": None}
+    assert (await partner.suspend("s1")).done
+    assert server.seen[-1].body == {**whole, "status": "suspended"}
+    server.script = lambda seen: {**SUBSCRIPTION, "autoRenewEnabled": False}
+    assert (await partner.start_renewal("s1")).done
+    assert server.seen[-1].body == whole
+
+
+@pytest.mark.parametrize(
+    ("said", "legacy"),
+    [
+        ({"offerId": "0CCA44D6-68E9-4762-94EE-31ECE98783B9", "billingType": "license"}, True),
+        ({"offerId": "0CCA44D6-68E9-4762-94EE-31ECE98783B9", "productType": {"id": "OnlineServicesNCE"}}, False),
+        ({"offerId": "CFQ7TTC0LH18:0001:CFQ7TTC0K971"}, False),
+        ({"offerId": "MS-AZR-0145P", "productType": "Azure"}, False),
+        ({}, False),
+    ],
+)
+async def test_which_subscription_is_legacy(partner, server, said, legacy) -> None:
+    """Only an offer from before the new commerce is: suspending any other would not end it (subscription-facts 4)."""
+    server.script = lambda seen: {"id": "s1", **said}
+    found = await partner.subscription("s1")
+    assert found is not None and found.facts["legacy"] is legacy
+    assert found.facts["commitmentEndDate"] is None
 
 
 async def test_partner_listing(partner, server) -> None:
@@ -175,7 +312,7 @@ async def test_partner_listing(partner, server) -> None:
         {"totalCount": 2, "items": [{"id": "s1"}]},
         {"items": [{"id": "s1"}], "links": {"next": {}}},
         {"items": [{}]},
-        (403, {"code": 1000}),
+        (400, {"code": 1000}),
         (429, {}),
         None,
     ]:
@@ -195,6 +332,19 @@ async def test_partner_refusals(partner, server) -> None:
     server.script = lambda seen: (429, {}, {"Retry-After": "7"})
     with pytest.raises(Throttled):
         await partner.cancel("s1")
+
+
+async def test_a_partner_who_has_no_access(partner, server) -> None:
+    """A role that is missing is named; a tenant that is none of the partner's customers has no subscriptions there."""
+    server.script = lambda seen: (403, {"code": 1000, "description": "no"})
+    for call in (partner.subscriptions(), partner.subscription("s1"), partner.suspend("s1")):
+        with pytest.raises(AccessRefused, match="1000.*Admin agent"):
+            await call
+    server.script = lambda seen: SUBSCRIPTION if seen.method == "GET" else (403, {"code": 1000, "description": "no"})
+    answer = await partner.cancel("s1")
+    assert (answer.status, answer.code, "Admin agent" in answer.message) == (403, "1000", True)
+    server.script = lambda seen: (404, {"code": 600009})
+    assert await partner.subscriptions() == []
 
 
 def test_partner_needs_a_partner(settings) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tenantclosure import ports
 from tenantclosure.gateways.arm import ArmBilling
 from tenantclosure.gateways.clock import SystemClock
+from tenantclosure.gateways.external import ArmDirectory
 from tenantclosure.gateways.graph import GraphDirectory
 from tenantclosure.gateways.identity import Credentials
 from tenantclosure.gateways.mail_graph import GraphMailer
@@ -27,6 +28,7 @@ PAIRS = [
     (ports.Directory, GraphDirectory),
     (ports.Billing, ArmBilling),
     (ports.Partner, PartnerCenter),
+    (ports.ExternalDirectory, ArmDirectory),
     (ports.Outside, OutsideView),
     (ports.Clock, SystemClock),
     (ports.People, HomeDirectory),
@@ -56,6 +58,7 @@ def test_instances(settings) -> None:
     assert isinstance(GraphDirectory(settings, credentials, "t"), ports.Directory)
     assert isinstance(ArmBilling(settings, credentials, "t"), ports.Billing)
     assert isinstance(PartnerCenter(settings, credentials, "t"), ports.Partner)
+    assert isinstance(ArmDirectory(settings, credentials, "t"), ports.ExternalDirectory)
     assert isinstance(OutsideView(settings, "t"), ports.Outside)
     assert isinstance(SystemClock(1.0), ports.Clock)
     assert isinstance(HomeDirectory(settings, credentials), ports.People)

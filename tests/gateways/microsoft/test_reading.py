@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from tenantclosure.errors import ListingIncomplete, ServiceTrouble, Throttled
+from tenantclosure.names import Family
 
 ORGANIZATION = {
     "id": "T1",
@@ -76,3 +79,19 @@ async def test_sign_up_policy_keeps_unknown_words(graph, server) -> None:
         "allowInvitesFrom": "newWord",
         "allowedToSignUpEmailBasedSubscriptions": True,
     }
+
+
+async def test_nothing_is_asked_that_a_b2c_tenant_lacks(graph, server) -> None:
+    """B2C has no advanced queries (tenant-facts C1): no read counts, searches, filters or sorts, in no family."""
+    server.script = lambda seen: {"value": [ORGANIZATION]}
+    for family in Family:
+        assert [item async for page in graph.pages(family) for item in page], family
+    await graph.organization()
+    await graph.global_administrators()
+    await graph.external_leftovers()
+
+    assert len(server.seen) > len(Family)
+    for seen in server.seen:
+        url = unquote(seen.path + "?" + seen.query).lower()
+        assert not [word for word in ("$count", "$search", "$filter", "$orderby") if word in url], url
+        assert "consistencylevel" not in seen.headers, seen

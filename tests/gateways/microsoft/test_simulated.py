@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tenantclosure.errors import SignInRefused
+from tenantclosure.errors import RailBroken, SignInRefused
 from tenantclosure.gateways.arm import ArmBilling
 from tenantclosure.gateways.graph import GraphDirectory
 from tenantclosure.gateways.http import connections
@@ -131,7 +131,11 @@ async def test_arm_and_partner(world, settings) -> None:
     for azure in await arm.azure_subscriptions():
         assert await arm.azure_state(azure.id) == azure.facts["state"]
     rows = await arm.billing_subscriptions()
-    assert rows
+    assert rows and not any(row.facts["allowed"] for row in rows)
+    with pytest.raises(RailBroken, match="billing-account"):
+        await arm.stop_renewal(rows[0].id)
+    listed = settings.model_copy(update={"billing_accounts": frozenset(row.facts["account"].lower() for row in rows)})
+    arm = ArmBilling(listed, credentials, tenant)
     for row in rows:
         fresh = await arm.billing_subscription(row.id)
         assert fresh is not None and fresh.facts["tenantId"] == tenant
@@ -139,11 +143,18 @@ async def test_arm_and_partner(world, settings) -> None:
             assert (await arm.stop_renewal(row.id)).done
             fresh = await arm.billing_subscription(row.id)
             assert fresh is not None and fresh.facts["autoRenew"] == "Off"
+            assert (await arm.start_renewal(row.id)).done
+            fresh = await arm.billing_subscription(row.id)
+            assert fresh is not None and fresh.facts["autoRenew"] == "On"
     partner = PartnerCenter(settings, credentials, tenant)
     subscriptions = await partner.subscriptions()
     assert subscriptions
     for subscription in subscriptions:
         assert await partner.subscription(subscription.id) is not None
+        for change, renews in ((partner.stop_renewal, False), (partner.start_renewal, True)):
+            assert (await change(subscription.id)).done
+            found = await partner.subscription(subscription.id)
+            assert found is not None and found.facts["autoRenewEnabled"] is renews
         assert (await partner.cancel(subscription.id)).done
         gone = await partner.subscription(subscription.id)
         assert gone is None or gone.facts["status"] == "deleted"
