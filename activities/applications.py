@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
-
 from activities.base import Order, activity
 from activities.guard import cleared, still_cleared
+from activities.journal import Journal
 from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble
-from tenantclosure.names import Family, Outcome, Word
+from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
 
 
 @activity
 async def disable_refused(parts: Parts, order: Order) -> Order:
-    """{refused, disabled}; what can neither be deleted nor disabled is Microsoft's own and does not block."""
+    """{refused, disabled}; the review afterwards tries the disabled ones once more and asks about the rest."""
     clearance = await cleared(parts, order)
     closure, serial, family = order["closureId"], order["serial"], Family.SERVICE_PRINCIPALS
     refused: list[str] = []
     for shard in range(len(clearance.manifest["families"][family]["shards"])):
-        async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, "delete", shard)):
-            entry = json.loads(line)
-            if entry["t"] == "outcome" and entry["outcome"] in (Outcome.REFUSED, Outcome.FAILED):
-                refused.append(entry["id"])
+        journal = await Journal(parts.records, names.evidence_path(closure, serial, family, "delete", shard)).read()
+        refused += journal.refusals
     disabled, answers = 0, []
     for start in range(0, len(refused), 20):
         chunk = refused[start : start + 20]

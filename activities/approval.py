@@ -12,9 +12,9 @@ from datetime import datetime
 from activities.base import phase_status
 from tenantclosure import outbox
 from tenantclosure.errors import RailBroken, RecordConflict
-from tenantclosure.names import Control, Decision, Notice, Rail, Status, Word
+from tenantclosure.names import Control, Decision, Gate, Notice, Rail, Status, Word
 from tenantclosure.policy import asking, rails, window
-from tenantclosure.policy.approvers import still_allowed
+from tenantclosure.policy.approvers import still_allowed, terms_of
 from tenantclosure.policy.quorum import evaluate, groups_of, key_of
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
@@ -36,7 +36,7 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
         if found is None:
             raise RailBroken(Rail.APPROVAL, f"The gate {gate} has not been approved for this plan.")
         doc, etag = found
-        rails.check_terms(doc, row["terms"][gate])
+        rails.check_terms(doc, terms_of(row, gate))
         if doc["digest"] != row["digest"]:
             if doc["state"] != "approved":
                 raise RailBroken(Rail.APPROVAL, f"The gate {gate} is over another plan.")
@@ -54,7 +54,8 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
             return await _keep_asking(parts, row, doc, decisions, judged.missing)
         else:
             approved = judged.state == "approved"
-            by = window.execute_by(doc["executeByDays"], parts.policy.window, now) if approved else None
+            hours = None if gate == Gate.ROLLBACK else parts.policy.window  # restoring is not deleting
+            by = window.execute_by(doc["executeByDays"], hours, now) if approved else None
             try:
                 approvals = list(judged.approvals)
                 await parts.ledger.close_gate(row["closureId"], doc, etag, judged.state, approvals, by)
@@ -66,7 +67,7 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
 def seconds_left(row: JSON, doc: JSON, now: datetime) -> float:
     """Seconds until something is due at an open gate: a reminder, its deputies, its answer-by date."""
     left = (datetime.fromisoformat(doc["answerBy"]) - now).total_seconds()
-    _, _, ahead = asking.due(doc, row["terms"][doc["gate"]], now, row["daySeconds"])
+    _, _, ahead = asking.due(doc, terms_of(row, doc["gate"]), now, row["daySeconds"])
     return max(left if ahead is None else min(left, ahead), 0.0) + 1.0
 
 
@@ -113,7 +114,7 @@ async def _keep_asking(parts: Parts, row: JSON, doc: JSON, decisions: list[JSON]
     if doc["asked"] <= (rounds := len(doc["reopened"])):
         await outbox.ask(parts, row, doc, Notice.ASK, _people(doc))
         doc = await _note(parts, row, doc, asked=rounds + 1)
-    due, late, _ = asking.due(doc, row["terms"][doc["gate"]], parts.clock.now(), row["daySeconds"])
+    due, late, _ = asking.due(doc, terms_of(row, doc["gate"]), parts.clock.now(), row["daySeconds"])
     if due > doc["reminders"]:
         if silent := _silent(doc, decisions):
             told = {"gate": doc["gate"], "serial": doc["serial"], "reminder": due, "people": [p["upn"] for p in silent]}

@@ -34,6 +34,7 @@ _WAITING: dict[str, Status] = {
     Phase.DELETE_SUBSCRIPTIONS: Status.WAITING,
     Phase.READINESS: Status.WAITING,
     Phase.DELETE_TENANT: Status.WAITING,
+    Phase.GATE_ROLLBACK: Status.WAITING_APPROVAL,
 }
 
 

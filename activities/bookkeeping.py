@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from activities.approval import seconds_left, settle
 from activities.base import Halt, Order, activity, phase_status
 from activities.guard import closed_for, show_status, undisputed, unhindered
 from tenantclosure import outbox
-from tenantclosure.names import Control, Phase, Status, Word
+from tenantclosure.names import Control, Phase, Result, Status, Word
 from tenantclosure.policy import rails
+from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
 
 LEAST_POLL = 0.5
@@ -16,7 +19,10 @@ LEAST_POLL = 0.5
 
 @activity
 async def read_progress(parts: Parts, order: Order) -> Order:
-    """How far the closure is: {result, done: [phases], run: {serial, tenantId, domain, daySeconds, lanes, …}}."""
+    """How far the closure is: {result, done: [phases], run: {serial, tenantId, domain, daySeconds, lanes, …}}.
+
+    Once a rollback has begun, `run` holds its serial in `rollback`, and in `endsAs` the result the closure ends with.
+    """
     ledger = parts.ledger
     row = await ledger.closure(order["closureId"])
     rails.check_fence({**row, "result": None}, order["epoch"])
@@ -26,9 +32,11 @@ async def read_progress(parts: Parts, order: Order) -> Order:
         await ledger.audit(order["closureId"], Word.CLOSURE_STARTED, None, {"epoch": order["epoch"]})
         await ledger.set_mark(order["closureId"], "run", order["epoch"], {})
     if row["result"] is not None:
-        await ledger.end(order["closureId"], row["result"])  # a crash may have left the lease, and told nobody
+        # A crash may have left the lease, and told nobody.
+        await ledger.end(order["closureId"], row["result"], _fence(order))
         await outbox.tell_ended(parts, row)
-    settings = parts.settings
+    settings, rollback = parts.settings, row.get("rollback") or {}
+    rolling_back = rollback.get("serial") == serial
     return {
         "result": row["result"],
         "done": [str(phase) for phase in Phase if (str(phase), serial) in marks],
@@ -43,6 +51,9 @@ async def read_progress(parts: Parts, order: Order) -> Order:
             "lanes": settings.lanes,
             "rate": settings.rate,
             "burst": settings.burst,
+            "tenantType": row.get("tenantType") or "AAD",
+            "rollback": serial if rolling_back else None,
+            "endsAs": rollback["endsAs"] if rolling_back else None,
         },
     }
 
@@ -119,9 +130,16 @@ async def replan(parts: Parts, order: Order) -> Order:
 async def end_closure(parts: Parts, order: Order) -> Order:
     """Write the result, give the tenant's lease back, and tell people."""
     row = await parts.ledger.closure(order["closureId"])
-    rails.check_fence({**row, "result": None}, order["epoch"])
-    if row["result"] is None:
+    _fence(order)(row)
+    turned = row["control"] == Control.ROLLBACK and order["result"] != Result.CLOSED
+    if row["result"] is None and not turned:
         await parts.ledger.audit(order["closureId"], Word.CLOSURE_ENDED, None, {"result": order["result"]})
-    await parts.ledger.end(order["closureId"], order["result"])
+    if not await parts.ledger.end(order["closureId"], order["result"], _fence(order)):
+        raise Halt("rollback")  # asked for while the report was written
     await outbox.tell_ended(parts, await parts.ledger.closure(order["closureId"]))
     return {}
+
+
+def _fence(order: Order) -> Callable[[JSON], None]:
+    """That this run is still the closure's newest, whether or not it has ended."""
+    return lambda row: rails.check_fence({**row, "result": None}, order["epoch"])

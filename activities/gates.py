@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from activities.approval import seconds_left, settle, show_gate
-from activities.base import Order, activity, clear_blocker, note_blocker
+from activities.base import Halt, Order, activity, clear_blocker, note_blocker
 from tenantclosure.intake import accounts_of
 from tenantclosure.model.approval_policy import Limit
 from tenantclosure.names import Control, Family, Gate
 from tenantclosure.policy import rails, timing
-from tenantclosure.policy.approvers import exceeded, named, resolved, tightened, unreachable
+from tenantclosure.policy.approvers import exceeded, named, resolved, terms_of, tightened, unreachable
 from tenantclosure.policy.quorum import key_of
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
@@ -27,6 +27,8 @@ async def open_gate(parts: Parts, order: Order) -> Order:
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.ABORT:
         return {"state": "aborted", "seconds": 0}
+    if row["control"] == Control.ROLLBACK:
+        raise Halt("rollback")
     doc = await parts.ledger.gate(order["closureId"], order["gate"], order["serial"])
     if doc is None:
         row, doc = await _opened(parts, row, order["gate"])
@@ -48,6 +50,8 @@ async def judge_gate(parts: Parts, order: Order) -> Order:
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.ABORT:
         return {"state": "aborted", "seconds": 0}
+    if row["control"] == Control.ROLLBACK:
+        raise Halt("rollback")
     for gate in Gate:
         if gate == order["gate"]:
             break
@@ -66,7 +70,7 @@ async def _opened(parts: Parts, row: JSON, gate: str) -> tuple[JSON, JSON | None
     closure, home = row["closureId"], parts.settings.home_tenant_id
     limits = await _limits(parts, row)
     # What the request asked for is kept, so that a second plan is tightened from there and not from the first one.
-    first = row.get("asked", {}).get(gate, row["terms"][gate])
+    first = row.get("asked", {}).get(gate) or terms_of(row, gate)
     terms = tightened(first, parts.policy, limits)
     accounts = await accounts_of(parts.people, named(terms)) if parts.people is not None else None
     groups, absent = resolved(terms, accounts, home)
@@ -84,7 +88,7 @@ async def _opened(parts: Parts, row: JSON, gate: str) -> tuple[JSON, JSON | None
         row["asked"] = {**row.get("asked", {}), gate: first}
         row["terms"][gate] = terms
 
-    if terms != row["terms"][gate]:
+    if terms != row["terms"].get(gate):
         row = await parts.ledger.change(closure, edit)
     asked = {
         "gate": gate,

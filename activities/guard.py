@@ -40,7 +40,7 @@ class Clearance:
 
 
 async def unhindered(parts: Parts, order: Order) -> dict[str, Any]:
-    """The row, if this run is the newest and nobody paused or aborted the closure. Read before each wave."""
+    """The row, if this run is the newest and nobody paused, aborted or rolls back. Read before each wave."""
     row = await parts.ledger.closure(order["closureId"])
     rails.check_fence(row, order["epoch"])
     if row["control"] == Control.PAUSE:
@@ -48,6 +48,8 @@ async def unhindered(parts: Parts, order: Order) -> dict[str, Any]:
         raise Halt("paused")
     if row["control"] == Control.ABORT:
         raise Halt("aborted")
+    if row["control"] == Control.ROLLBACK:
+        raise Halt("rollback")
     if row["status"] == Status.PAUSED:
         await show_status(parts, row["closureId"], Status.RUNNING)
     return row
@@ -89,20 +91,22 @@ async def pinned(parts: Parts, row: dict[str, Any]) -> Directory:
 async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: bool = True) -> Clearance:
     """Check every rail for work under `gate` and say that its approval is in use. Raises RailBroken or Halt.
 
-    What only reads (`writes` False) is not held back by the deletion window.
+    What only reads (`writes` False), and a rollback, is not held back by the deletion window.
     """
     row = await unhindered(parts, order)
     manifest = await read_manifest(parts, row)
-    approvals = {Gate.PLAN: await _approved(parts, row, Gate.PLAN)}
-    rails.check_manifest(manifest, row, approvals[Gate.PLAN])
+    rails.check_kind(manifest, gate, order.get("operation", ""))
+    first = Gate.ROLLBACK if gate == Gate.ROLLBACK else Gate.PLAN  # a rollback's plan has no gate but its own
+    approvals = {first: await _approved(parts, row, first)}
+    rails.check_manifest(manifest, row, approvals[first])
     directory = await pinned(parts, row)
     keeper = await directory.find_user(manifest["keeper"]["id"])
     rails.check_keeper(keeper, await directory.global_administrators(), manifest["keeper"]["id"])
     own = await directory.own_service_principal()
     if own is not None and own.id != manifest["ownServicePrincipal"]:
         raise RailBroken(Rail.OWN_IDENTITY, "Our service principal is another one than in the plan.")
-    after_quiet = row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET
-    for other in {gate, *([Gate.GO_ON] if after_quiet else [])} - {Gate.PLAN}:
+    after_quiet = first == Gate.PLAN and row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET
+    for other in {gate, *([Gate.GO_ON] if after_quiet else [])} - {first}:
         approvals[Gate(other)] = await _approved(parts, row, other)
     await _use(parts, row, approvals, writes=writes)
     kept = frozenset(entry["id"].lower() for entry in manifest["kept"])
@@ -116,7 +120,8 @@ async def still_cleared(parts: Parts, order: Order, clearance: Clearance) -> Non
     An approval is judged anew only when its gate's document has changed, so this costs one read of each gate.
     """
     row = await unhindered(parts, order)
-    await in_window(parts, row)
+    if Gate.ROLLBACK not in clearance.approvals:  # restoring is not deleting
+        await in_window(parts, row)
     for gate, doc in clearance.approvals.items():
         if await parts.ledger.gate(row["closureId"], gate, row["planSerial"]) != doc:
             clearance.approvals[gate] = await _approved(parts, row, gate)
@@ -151,7 +156,7 @@ async def _use(parts: Parts, row: dict[str, Any], approvals: dict[Gate, JSON], *
             rails.check_used_in_time(approvals[gate], True, now)
         except RailBroken as late:
             raise Halt("expired", late.detail) from None
-    if writes:
+    if writes and Gate.ROLLBACK not in approvals:
         await in_window(parts, row)
     for gate in unused:
         await parts.ledger.set_mark(closure, f"used-{gate}", serial, {})

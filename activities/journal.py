@@ -3,6 +3,9 @@
 After a crash an id with an intent and no outcome is in doubt: it may have been sent. It is looked up before anything is
 sent again, so nothing is deleted twice and no answer is invented (ADR 6). Two workers on one shard can't both write:
 each appends at the position it knows, and the second is refused.
+
+What was refused may be tried again (`retry`): its refusal stands until another outcome of the same item comes after it,
+so the last line counts and the counts never lose an item. What is removed or absent is never tried again.
 """
 
 from __future__ import annotations
@@ -15,8 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenantclosure.errors import RecordMissing
+from tenantclosure.names import Outcome
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.ports import Records
+
+REFUSED = (Outcome.REFUSED, Outcome.FAILED)
+"""Outcomes after which an item may be tried again."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,16 @@ class Journal:
     outcomes: dict[str, str] = field(default_factory=dict)
     in_doubt: dict[str, None] = field(default_factory=dict)
     tries: Counter[str] = field(default_factory=Counter)
+    unsure: set[str] = field(default_factory=set)
+    """Ids that were answered with trouble on Microsoft's side, never answered, or sent again: an earlier try may have
+    worked.
+    """
+    refusals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The outcome line of every id whose last outcome is refused or failed."""
+    reopened: set[str] = field(default_factory=set)
+    """Ids that are to be tried again and have no newer outcome yet."""
+    causes: dict[str, str] = field(default_factory=dict)
+    """Why an id was still there when it was last reviewed (policy.refusals)."""
     writes: int = 0
     resent: int = 0
     first_write: str | None = None
@@ -50,9 +67,16 @@ class Journal:
         await self._append([{"t": "intent", "ids": list(ids), "at": at, "again": again}])
 
     async def answered(self, lines: list[dict[str, Any]]) -> None:
-        """Keep outcomes ({t: outcome, id, outcome, …}) and passing troubles ({t: trouble, id, …})."""
+        """Keep outcomes ({t: outcome, id, outcome, …}) and passing troubles ({t: trouble, id, …}).
+
+        A review also keeps causes ({t: cause, cause, ids, at}) and what is to be tried again ({t: retry, ids, at}).
+        """
         if lines:
             await self._append(lines)
+
+    def settled(self, id_: str) -> bool:
+        """Whether nothing more is to be sent for this id."""
+        return id_ in self.outcomes and id_ not in self.reopened
 
     def sha256(self) -> str:
         """Hash of the whole journal."""
@@ -70,14 +94,36 @@ class Journal:
             self._take(line)
 
     def _take(self, line: dict[str, Any]) -> None:
-        if line["t"] == "intent":
-            self.in_doubt.update(dict.fromkeys(line["ids"]))
-            self.writes += len(line["ids"])
-            self.resent += len(line["ids"]) if line["again"] else 0
-            self.first_write = self.first_write or line["at"]
-            return
-        self.in_doubt.pop(line["id"], None)
-        if line["t"] == "outcome":
-            self.outcomes[line["id"]] = line["outcome"]
+        match line["t"]:
+            case "intent":
+                self.in_doubt.update(dict.fromkeys(line["ids"]))
+                self.unsure.update(line["ids"] if line["again"] else ())
+                self.writes += len(line["ids"])
+                self.resent += len(line["ids"]) if line["again"] else 0
+                self.first_write = self.first_write or line["at"]
+            case "cause":
+                self.causes.update(dict.fromkeys(line["ids"], line["cause"]))
+            case "retry":
+                again = [id_ for id_ in line["ids"] if self.outcomes.get(id_) in REFUSED]
+                self.reopened.update(again)
+                # An earlier try may have worked after all, so it is looked up before it is sent again.
+                self.in_doubt.update(dict.fromkeys(id_ for id_ in again if id_ in self.unsure))
+            case "outcome":
+                self._judge(line)
+            case _:
+                self.in_doubt.pop(line["id"], None)
+                self.tries[line["id"]] += 1
+                if line["status"] >= 500:
+                    self.unsure.add(line["id"])
+
+    def _judge(self, line: dict[str, Any]) -> None:
+        id_, outcome = line["id"], line["outcome"]
+        if id_ in self.in_doubt and outcome == Outcome.FAILED:
+            self.unsure.add(id_)
+        self.in_doubt.pop(id_, None)
+        self.reopened.discard(id_)
+        self.outcomes[id_] = outcome
+        if outcome in REFUSED:
+            self.refusals[id_] = line
         else:
-            self.tries[line["id"]] += 1
+            self.refusals.pop(id_, None)

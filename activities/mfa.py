@@ -1,39 +1,89 @@
-"""MFA off: per-user MFA of everyone but the keeper; after the users phase normally a verification without a write."""
+"""MFA off: per-user MFA of everyone but the keeper; after the users phase normally a verification without a write.
+
+Only beta knows per-user MFA, and beta may fail for good. Whatever it does not tell counts as unknown and is reported;
+the phase goes on, because accounts that are still there are blockers anyway.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from activities.base import Order, activity
 from activities.guard import cleared, planned_ids, still_cleared
+from tenantclosure.errors import ServiceTrouble, SignInRefused, Throttled
 from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
+from tenantclosure.ports import Clock, Directory
 from tenantclosure.wiring import Parts
+
+MARK = "mfa-state"
+TRIES = 3
+"""How often beta is asked until its trouble counts as its answer."""
+BACKOFF, LONGEST = 2.0, 30.0
+"""First and longest wait in seconds between two tries."""
 
 
 @activity
 async def turn_off_mfa(parts: Parts, order: Order) -> Order:
-    """{left, turnedOff, unknown, defaults}: users besides the keeper, what was switched, what beta did not tell.
+    """{left, turnedOff, stillOn, unknown, securityDefaults}: users besides the keeper, what was switched, what a fresh
+    look still shows on, what beta did not tell.
 
     Only ids of the plan are written. The keeper's MFA is never touched: without it nobody can delete the tenant
     (tenant-facts C4). Security defaults are recorded, not switched.
     """
     clearance = await cleared(parts, order)
-    directory = clearance.directory
+    directory, clock = clearance.directory, parts.clock
     left: list[str] = []
     async for page in directory.pages(Family.USERS):
         left += [item.id for item in page if item.id != clearance.keeper]
     planned = await planned_ids(parts, clearance, Family.USERS)
-    turned_off = unknown = 0
-    for start in range(0, len(left), 20):
-        chunk = [id_ for id_ in left[start : start + 20] if id_ in planned]
-        states = await directory.mfa_states(chunk)
-        unknown += sum(1 for state in states.values() if state == "unknown")
-        on = [id_ for id_, state in states.items() if state in ("enabled", "enforced")]
+    ours = [id_ for id_ in left if id_ in planned]
+    states: dict[str, str] = {}
+    turned_off = 0
+    for start in range(0, len(ours), 20):
+        chunk = ours[start : start + 20]
+        found = await _states(clock, directory, chunk)
+        if found is None:
+            break  # beta is not to be had; what was not asked is unknown as well
+        on = _on(found)
         rails.check_spared(frozenset(on), clearance.keeper, None)
         await still_cleared(parts, order, clearance)
-        answers = await directory.turn_off_mfa(on) if on else []
-        turned_off += sum(1 for answer in answers if answer.done)
-    defaults = await directory.security_defaults()
-    found = {"left": len(left), "turnedOff": turned_off, "unknown": unknown, "securityDefaults": defaults}
-    await parts.ledger.set_mark(order["closureId"], "mfa-state", order["serial"], found)
-    await parts.ledger.audit(order["closureId"], Word.WRITE_MADE, None, {"write": "mfa-off", **found})
-    return found
+        if on:
+            await _tried(clock, directory.turn_off_mfa, on)
+            found |= await _states(clock, directory, on) or dict.fromkeys(on, "unknown")
+        turned_off += sum(1 for id_ in on if found[id_] == "disabled")
+        states |= found
+    unknown = [id_ for id_ in ours if states.get(id_, "unknown") == "unknown"]
+    told = {
+        "left": len(left),
+        "turnedOff": turned_off,
+        "stillOn": len(_on(states)),
+        "unknown": len(unknown),
+        "securityDefaults": await directory.security_defaults(),
+    }
+    await parts.ledger.set_mark(order["closureId"], MARK, order["serial"], told)
+    await parts.ledger.audit(order["closureId"], Word.WRITE_MADE, None, {"write": "mfa-off", **told})
+    return told
+
+
+def _on(states: dict[str, str]) -> list[str]:
+    return [id_ for id_, state in states.items() if state in ("enabled", "enforced")]
+
+
+async def _states(clock: Clock, directory: Directory, ids: Sequence[str]) -> dict[str, str] | None:
+    found = await _tried(clock, directory.mfa_states, ids)
+    return None if found is None else dict(found)
+
+
+async def _tried[T](clock: Clock, ask: Callable[[Sequence[str]], Awaitable[T]], ids: Sequence[str]) -> T | None:
+    """Beta's answer, or None when it gave none in several tries. Raises SignInRefused: that is not beta's trouble."""
+    for number in range(TRIES):
+        try:
+            return await ask(ids)
+        except SignInRefused:
+            raise
+        except ServiceTrouble as trouble:
+            wait = trouble.retry_after if isinstance(trouble, Throttled) else BACKOFF * 2**number
+        if number < TRIES - 1:
+            await clock.sleep(min(wait, LONGEST))
+    return None

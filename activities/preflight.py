@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from activities.base import Halt, Order, activity
 from activities.guard import pinned, unhindered
-from tenantclosure.errors import ServiceTrouble
+from tenantclosure.errors import RequestRefused, ServiceTrouble
+from tenantclosure.intake import check_kind
 from tenantclosure.policy import rails
 from tenantclosure.wiring import Parts
 
 
 @activity
 async def check_preflight(parts: Parts, order: Order) -> Order:
-    """Pin, permissions, keeper; the tenant must be seen alive from outside, or its end could never be proven."""
+    """Pin, kind, permissions, keeper; the tenant must be seen alive from outside, or its end could never be proven."""
     row = await unhindered(parts, order)
     directory = await pinned(parts, row)
+    try:
+        resource = row["request"].get("externalDirectory")
+        await check_kind(parts, row["tenantId"], await directory.organization(), resource)
+    except RequestRefused as refused:
+        raise Halt("failed", f"{refused.detail} {refused.remedy}") from None
     missing = rails.missing_permissions(await directory.identity())
     if missing:
         raise Halt("failed", f"Our application lacks {', '.join(missing)} in the tenant.")

@@ -7,10 +7,13 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from activities.base import Order, activity
+from activities.mfa import MARK as MFA
+from activities.rolled_back import rollbacks
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
-from tenantclosure.names import Outcome, Word
-from tenantclosure.policy import audit_chain
+from tenantclosure.model.inventory import Item
+from tenantclosure.names import OUTCOMES, Family, Outcome, Word
+from tenantclosure.policy import audit_chain, rollback
 from tenantclosure.rendering import outcomes_csv
 from tenantclosure.rendering.report import report_html, report_json
 from tenantclosure.wiring import Parts
@@ -36,9 +39,14 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
     verdict = audit_chain.verify(lines)
     marks = await ledger.marks(closure)
     gone = next((doc for (mark, _), doc in sorted(marks.items()) if mark == "tenant-gone"), None)
+    looks = {serial: doc for (mark, serial), doc in marks.items() if mark == names.CHECKS}
     standings = await ledger.subscriptions(closure)
-    planned: dict[str, int] = dict(row.get("planned") or {})
-    counts, resent = await _counts(parts, row, planned, standings)
+    plan = rollback.plan_before(row)
+    planned: dict[str, int] = dict(plan["families"])
+    counts, resent = await _counts(parts, closure, plan["serial"], planned, standings)
+    timeline = [_told(json.loads(line)) for line in lines]
+    # A shard's journal counts its own; other writes say it in their audit line.
+    resent += sum(bool(told["detail"].get("resent")) for told in timeline if told["word"] == Word.WRITE_MADE)
     return {
         "schema": names.SCHEMA,
         "closureId": closure,
@@ -51,7 +59,7 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
         "reason": row["request"]["reason"],
         "createdAt": row["createdAt"],
         "endedAt": row["endedAt"] or parts.clock.now().isoformat(),
-        "plan": {"serial": row["planSerial"], "digest": row["digest"], "families": planned},
+        "plan": {"serial": plan["serial"], "digest": plan["digest"], "families": planned},
         "counts": counts,
         "approvals": await ledger.decisions(closure),
         "tasks": await ledger.tasks(closure),
@@ -60,37 +68,60 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
             for item, s in standings.items()
             if "stage" in s
         ],
-        "timeline": [_told(json.loads(line)) for line in lines],
+        "timeline": timeline,
         "blockers": row["blockers"],
+        "closing": _closing(looks[max(looks)]) if row["blockers"] and looks else None,
         "tenantGone": {"provenAt": gone["at"], "sightings": gone["sightings"]} if gone else None,
         "audit": {"ok": verdict.ok, "lines": verdict.lines, "head": verdict.head},
         "resent": resent,
+        "access": await _access(parts, closure, plan["serial"], marks),
+        "rollbacks": await rollbacks(parts, row),
+    }
+
+
+async def _access(
+    parts: Parts, closure: str, serial: int, marks: dict[tuple[str, int], dict[str, Any]]
+) -> dict[str, Any]:
+    """How people signed in: per-user MFA as it was left, and what we recorded and did not switch."""
+    mfa = next((doc for (mark, _), doc in sorted(marks.items(), reverse=True) if mark == MFA), None)
+    policies = None
+    try:
+        path = names.listing_path(closure, serial, Family.ACCESS_POLICIES)
+        listed = [Item.from_dict(json.loads(line)) async for line in parts.records.read_lines(path)]
+        policies = [{"name": item.name, "state": item.facts.get("state")} for item in listed]
+    except RecordMissing:
+        pass  # it ended before its survey
+    counted = ("left", "turnedOff", "stillOn", "unknown")
+    return {
+        "mfa": None if mfa is None else {name: mfa.get(name, 0) for name in counted},
+        "securityDefaults": None if mfa is None else mfa["securityDefaults"],
+        "policies": policies,
     }
 
 
 async def _counts(
-    parts: Parts, row: dict[str, Any], planned: dict[str, int], standings: dict[str, Any]
+    parts: Parts, closure: str, newest: int, planned: dict[str, int], standings: dict[str, Any]
 ) -> tuple[dict[str, dict[str, int]], int]:
     counts: dict[str, Counter[str]] = defaultdict(Counter, {family: Counter() for family in planned})
     resent = 0
-    async for serial, family, operation, _, doc in parts.ledger.shards(row["closureId"]):
+    async for serial, family, operation, _, doc in parts.ledger.shards(closure):
         resent += doc.get("resent", 0)
         if operation == "delete":
-            found = {outcome: doc.get(outcome, 0) for outcome in map(str, Outcome)}
+            # What an earlier plan removed is planned and done on top; what it could not remove is planned again.
+            told = OUTCOMES if serial == newest else (Outcome.REMOVED, Outcome.ABSENT)
+            found = {str(outcome): doc.get(outcome, 0) for outcome in told}
             counts[family].update(found)
-            if serial != row["planSerial"]:  # an earlier plan's items count as planned once they were worked on
+            if serial != newest:
                 planned[family] = planned.get(family, 0) + sum(found.values())
     if standings:
         counts["subscriptions"].update(Counter(s["outcome"] for s in standings.values() if s.get("outcome")))
     try:
-        kept = json.loads(await parts.records.read_blob(names.manifest_path(row["closureId"], row["planSerial"])))[
-            "kept"
-        ]
+        kept = json.loads(await parts.records.read_blob(names.manifest_path(closure, newest)))["kept"]
     except RecordMissing:
         kept = []
     for entry in kept:
         counts[entry["family"]]["kept"] += 1
-    empty = dict.fromkeys(map(str, Outcome), 0)
+    empty = dict.fromkeys(map(str, OUTCOMES), 0)
     return {family: {"planned": planned.get(family, 0), **empty, **found} for family, found in counts.items()}, resent
 
 
@@ -102,16 +133,28 @@ async def _outcomes(parts: Parts, closure: str) -> bytes:
         async for line in parts.records.read_lines(names.shard_path(closure, serial, family, shard)):
             item = json.loads(line)
             listed[item["id"]] = item["name"]
-        entries = []
+        entries: dict[str, dict[str, Any]] = {}
         try:
             async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, operation, shard)):
                 entry = json.loads(line)
                 if entry["t"] == "outcome":
-                    entries.append({**entry, "name": listed.get(entry["id"], "")})
+                    # Tried again: the last outcome is the item's.
+                    entries[entry["id"]] = {**entry, "name": listed.get(entry["id"], "")}
         except RecordMissing:
             pass  # held before its first write
-        out += outcomes_csv.rows(family, operation, entries)
+        out += outcomes_csv.rows(family, operation, entries.values())
+    for told in await rollbacks(parts, await parts.ledger.closure(closure)):
+        besides = [entry for entry in (*told["restored"], *told["left"]) if "what" in entry]
+        for entry in besides:
+            out += outcomes_csv.rows(entry["family"], entry["what"], [{**entry, "reason": entry["why"]}])
+        for entry in told["impossible"]:
+            lost = {**entry, "outcome": "impossible", "reason": entry["why"]}
+            out += outcomes_csv.rows(entry["family"], "rollback", [lost])
     return bytes(out)
+
+
+def _closing(look: dict[str, Any]) -> dict[str, Any]:
+    return {"at": look["at"], **look["closing"]}
 
 
 def _told(line: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer, Item
-from tenantclosure.names import Outcome, Word
+from tenantclosure.names import Gate, Outcome, Word
 from tenantclosure.policy import pacing, rails
 from tenantclosure.ports import Directory
 from tenantclosure.wiring import Parts
@@ -42,8 +42,23 @@ async def _block(directory: Directory, _family: str, ids: Sequence[str]) -> list
     return await directory.block_sign_in(ids)
 
 
-OPERATIONS: dict[str, tuple[Send, int, int]] = {"delete": (_delete, 20, 1), "block": (_block, 10, 2)}
-"""Per operation: how to send, items per batch (a batch holds 20 requests), writes per item."""
+async def _restore(directory: Directory, family: str, ids: Sequence[str]) -> list[Answer]:
+    return await directory.restore_many(family, ids)
+
+
+async def _enable(directory: Directory, _family: str, ids: Sequence[str]) -> list[Answer]:
+    return await directory.allow_sign_in(ids)
+
+
+OPERATIONS: dict[str, tuple[Send, int, int, Outcome]] = {
+    "delete": (_delete, 20, 1, Outcome.REMOVED),
+    "block": (_block, 10, 2, Outcome.REMOVED),
+    "restore": (_restore, 20, 1, Outcome.RESTORED),
+    "enable": (_enable, 20, 1, Outcome.RESTORED),
+}
+"""Per operation: how to send, items per batch (a batch holds 20 requests), writes per item, what a success makes of an
+item. The last two only come about in a rollback's plan.
+"""
 
 
 @activity
@@ -57,7 +72,7 @@ async def work_shard(parts: Parts, order: Order) -> Order:
     done = await parts.records.read(order["closureId"], _shard_key(*key[1:]))
     if done is not None and done[0].get("done"):
         return {"state": "done", "bucket": bucket.to_dict(), "retryAfter": 0.0}
-    clearance = await cleared(parts, order)
+    clearance = await cleared(parts, order, order.get("gate", Gate.PLAN))
     items = await read_shard(parts, clearance, order["family"], order["shard"])
     journal = await Journal(parts.records, names.evidence_path(*key)).read()
     work = _Work(parts, order, clearance, journal, items, bucket)
@@ -80,7 +95,7 @@ class _Work:
     ) -> None:
         self.parts, self.order, self.clearance, self.journal, self.bucket = parts, order, clearance, journal, bucket
         self.items = {item.id: item for item in items}
-        self.send, self.size, self.cost = OPERATIONS[order["operation"]]
+        self.send, self.size, self.cost, self.success = OPERATIONS[order["operation"]]
         self.retry_after = 0.0
         self.again: set[str] = set()
 
@@ -88,7 +103,7 @@ class _Work:
         clock, started = self.parts.clock, self.parts.clock.now()
         tries = dict.fromkeys(self.items, 0)
         await self._settle()
-        while todo := [id_ for id_ in self.items if id_ not in self.journal.outcomes]:
+        while todo := [id_ for id_ in self.items if not self.journal.settled(id_)]:
             if (clock.now() - started).total_seconds() > BUDGET:
                 return "more"
             ready = [id_ for id_ in todo if tries[id_] < TRIES]
@@ -113,19 +128,16 @@ class _Work:
 
     async def _settle(self) -> None:
         """Look up what was sent and never answered, before anything is sent again."""
-        doubt = [id_ for id_ in self.journal.in_doubt if id_ not in self.journal.outcomes]
+        doubt = list(self.journal.in_doubt)
         if self.order["operation"] != "delete":
             self.again.update(doubt)
             return
         for start in range(0, len(doubt), 20):
             chunk = doubt[start : start + 20]
             states = await self.clearance.directory.states_of(self.order["family"], chunk)
-            lines = [
-                _outcome(id_, Outcome.REMOVED, 0, "", "", "its answer was lost; looked up and found deleted")
-                for id_ in chunk
-                if states[id_] != "present"
-            ]
-            await self.journal.answered(lines)
+            why, at = "its answer was lost; looked up and found deleted", iso(self.parts.clock.now())
+            gone = [id_ for id_ in chunk if states[id_] != "present"]
+            await self.journal.answered([unanswered(id_, Outcome.REMOVED, why, at) for id_ in gone])
             self.again.update(id_ for id_ in chunk if states[id_] == "present")
 
     async def _guard(self, wave: list[str]) -> None:
@@ -165,7 +177,7 @@ class _Work:
                 lines.append({"t": "trouble", "id": answer.id, "status": answer.status, "code": answer.code})
                 continue
             self.again.discard(answer.id)
-            lines.append(_judged(answer))
+            lines.append(_judged(answer, self.success))
         await self.journal.answered([{**line, "at": iso(clock.now())} for line in lines])
         await self.note(done=False)
 
@@ -181,31 +193,31 @@ class _Work:
             return [Answer(id_, 0) for id_ in chunk]
 
     async def _give_up(self, ids: list[str]) -> None:
-        why = "no final answer after every try"
-        await self.journal.answered([_outcome(id_, Outcome.FAILED, 0, "", "", why) for id_ in ids])
+        why, at = "no final answer after every try", iso(self.parts.clock.now())
+        await self.journal.answered([unanswered(id_, Outcome.FAILED, why, at) for id_ in ids])
 
     async def note(self, *, done: bool) -> None:
         """Show the counts; with `done` also the evidence's hash, in the audit too."""
-        order, journal = self.order, self.journal
-        doc: dict[str, Any] = {
-            **journal.counts(),
-            "done": done,
-            "writes": journal.writes * self.cost,
-            "resent": journal.resent,
-            "firstWriteAt": journal.first_write,
-        }
-        if done:
-            doc["sha256"] = journal.sha256()
-            told = {key: order[key] for key in ("serial", "family", "operation", "shard")}
-            await self.parts.ledger.audit(
-                order["closureId"],
-                Word.SHARD_DONE,
-                None,
-                {**told, "counts": journal.counts(), "evidence": doc["sha256"]},
-            )
-        await self.parts.ledger.note_shard(
-            order["closureId"], order["serial"], order["family"], order["operation"], order["shard"], doc
-        )
+        await note_shard(self.parts, self.order, self.order["shard"], self.journal, done=done)
+
+
+async def note_shard(parts: Parts, order: Order, shard: int, journal: Journal, *, done: bool) -> None:
+    """Put a shard's counts on record; with `done` also the hash of its evidence, in the audit too."""
+    cost = OPERATIONS[order["operation"]][2]
+    doc: dict[str, Any] = {
+        **journal.counts(),
+        "done": done,
+        "writes": journal.writes * cost,
+        "resent": journal.resent,
+        "firstWriteAt": journal.first_write,
+    }
+    key = (order["serial"], order["family"], order["operation"], shard)
+    if done:
+        doc["sha256"] = journal.sha256()
+        told = dict(zip(("serial", "family", "operation", "shard"), key, strict=True))
+        detail = {**told, "counts": journal.counts(), "evidence": doc["sha256"]}
+        await parts.ledger.audit(order["closureId"], Word.SHARD_DONE, None, detail)
+    await parts.ledger.note_shard(order["closureId"], *key, doc)
 
 
 def _bucket(parts: Parts, order: Order) -> pacing.Bucket:
@@ -214,9 +226,9 @@ def _bucket(parts: Parts, order: Order) -> pacing.Bucket:
     return pacing.share(order["tokens"], order["rate"], order["burst"], order["live"], parts.clock.now())
 
 
-def _judged(answer: Answer) -> dict[str, Any]:
+def _judged(answer: Answer, success: Outcome) -> dict[str, Any]:
     if answer.done:
-        return _outcome(answer.id, Outcome.REMOVED, answer.status, answer.code, answer.request_id, answer.message)
+        return _outcome(answer.id, success, answer.status, answer.code, answer.request_id, answer.message)
     if answer.absent:
         return _outcome(answer.id, Outcome.ABSENT, answer.status, answer.code, answer.request_id, "it was gone already")
     return _outcome(answer.id, Outcome.REFUSED, answer.status, answer.code, answer.request_id, answer.message)
@@ -232,6 +244,11 @@ def _outcome(id_: str, outcome: str, status: int, code: str, request_id: str, re
         "requestId": request_id,
         "reason": reason[:300],
     }
+
+
+def unanswered(id_: str, outcome: str, why: str, at: str) -> dict[str, Any]:
+    """An outcome that no answer of Microsoft's gave."""
+    return {**_outcome(id_, outcome, 0, "", "", why), "at": at}
 
 
 def _shard_key(serial: int, family: str, operation: str, shard: int) -> str:

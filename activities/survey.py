@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from activities.base import Halt, Order, activity, clear_blocker
 from activities.difference import write_difference
 from activities.guard import pinned, unhindered
+from activities.readiness import foresee
+from activities.subscriptions import providers_for
 from tenantclosure import names
 from tenantclosure.errors import ListingIncomplete
 from tenantclosure.model.inventory import Item
@@ -16,7 +19,6 @@ from tenantclosure.names import REMOVED_FAMILIES, SHARDED_FAMILIES, Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.policy.canonical import canonical, digest
 from tenantclosure.policy.planner import Shards, Spared, family_entry, manifest
-from tenantclosure.policy.subscriptions import provider_of
 from tenantclosure.wiring import Parts
 
 BLOCK = 1024 * 1024
@@ -92,6 +94,7 @@ async def freeze_plan(parts: Parts, order: Order) -> Order:
         row["closureId"], Word.PLAN_FROZEN, None, {"serial": row["planSerial"], "digest": found, "counts": counts}
     )
     told = {
+        **await foresee(parts, row, document, organization),
         "digest": found,
         "planned": counts,
         "initialDomain": organization.initial_domain,
@@ -129,26 +132,18 @@ async def _shard_family(
 
 
 async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:
-    """Graph's rows and the Azure subscriptions as one family; each item says which channel ends it."""
-    closure, serial, tenant = row["closureId"], row["planSerial"], row["tenantId"]
-    billing = parts.billing(tenant)
-    # A billing subscription's ARM name is the row's commerceSubscriptionId (assumed: subscription-facts 5).
-    billed = {item.id.rpartition("/")[2].lower(): item for item in await billing.billing_subscriptions()}
-    mca = frozenset(
-        name for name, item in billed.items() if item.facts.get("agreementType") == "MicrosoftCustomerAgreement"
-    )
+    """Every subscription of every side as one family; each item says who ends it, why, and the earliest date."""
+    closure, serial = row["closureId"], row["planSerial"]
+    lines = parts.records.read_lines(names.listing_path(closure, serial, Family.SUBSCRIPTIONS))
+    listed = [Item.from_dict(json.loads(line)) async for line in lines]
+    # Counted from the survey and not from now, so that a plan that is frozen again after a crash is the same plan.
+    mark = await parts.ledger.mark(closure, f"survey-{Family.SUBSCRIPTIONS}", serial)
+    surveyed = datetime.fromisoformat(mark["at"]) if mark else parts.clock.now()
+    providers = providers_for(parts, row, parts.directory(row["tenantId"]), surveyed)
     shards = Shards(parts.settings.shard_size)
-    async for line in parts.records.read_lines(names.listing_path(closure, serial, Family.SUBSCRIPTIONS)):
-        item = Item.from_dict(json.loads(line))
-        commerce = str(item.facts.get("commerceSubscriptionId") or "").lower()
-        facts = {**item.facts, "provider": provider_of(item, tenant, mca)}
-        if facts["provider"] == "mca":
-            facts["armId"] = billed[commerce].id
-        shards.add(Item(item.id, item.name, facts), last=False)
-    for item in await billing.azure_subscriptions():
-        shards.add(
-            Item(item.id, item.name, {**item.facts, "provider": provider_of(item, tenant, mca, azure=True)}), last=False
-        )
+    for item in await providers.discover(listed):
+        earliest = providers.earliest(item, surveyed)
+        shards.add(Item(item.id, item.name, {**item.facts, "earliest": earliest}), last=False)
     shards.finish()
     for number, data in shards.take():
         await parts.records.write_blob(names.shard_path(closure, serial, Family.SUBSCRIPTIONS, number), data)

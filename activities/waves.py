@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from activities.base import Halt, Order, activity, clear_blocker, note_blocker
+from activities.freeze import look_at_freeze
 from activities.guard import Clearance, cleared, planned_ids
 from tenantclosure.names import Family
 from tenantclosure.policy import drift, pacing, timing
@@ -15,6 +16,11 @@ from tenantclosure.wiring import Parts
 
 SHOWN = 50
 """How many ids of a difference are shown to people."""
+
+
+def reviewed_mark(family: str) -> str:
+    """Mark of the newest review of what refused to go: {returned, harmless, roles (ours), grown (when they grew)}."""
+    return f"reviewed-{family}"
 
 
 @activity
@@ -30,10 +36,11 @@ async def open_wave(parts: Parts, order: Order) -> Order:
         found = await _compare(parts, clearance, family)
         if found.added:
             raise Halt("drift", f"{len(found.added)} new in {family}: {', '.join(found.added[:SHOWN])}")
+        await look_at_freeze(parts, order, clearance.directory)
     return {
         "shards": len(entry["shards"]),
         "privilegedFrom": entry["privilegedFrom"],
-        "tokens": await _tokens(parts, order["closureId"]),
+        "tokens": await tokens(parts, order["closureId"]),
     }
 
 
@@ -45,7 +52,9 @@ async def confirm_wave(parts: Parts, order: Order) -> Order:
     found = await _compare(parts, clearance, family)
     if found.added:
         raise Halt("drift", f"{len(found.added)} new in {family}: {', '.join(found.added[:SHOWN])}")
-    refused = 0
+    # What was restored after it had gone stays listed as well: nothing is deleted twice (review_refused).
+    reviewed = await parts.ledger.mark(closure, reviewed_mark(family), serial) or {}
+    refused = int(reviewed.get("returned", 0))
     async for _, name, operation, _, counts in parts.ledger.shards(closure, serial):
         if name == family and operation == "delete":
             refused += counts.get("refused", 0) + counts.get("failed", 0)
@@ -79,7 +88,7 @@ async def _compare(parts: Parts, clearance: Clearance, family: str) -> drift.Dri
     return drift.compare(planned, spared, listed)
 
 
-async def _tokens(parts: Parts, closure: str) -> float:
+async def tokens(parts: Parts, closure: str) -> float:
     """What the service's bucket holds at least, counted from the writes this closure has made so far."""
     made = [
         (datetime.fromisoformat(counts["at"]), counts["writes"])

@@ -4,10 +4,12 @@
 2. Preflight, survey, plan; people approve the plan's digest.
 3. Freeze sign-ups, turn directory sync off, end self-service purchases; optionally a quiet period with its own gate.
 4. Delete the users; cancel, then delete the subscriptions; verify that MFA is off; remove the applications.
-5. Prove readiness; people approve the deletion of the tenant; the keeper deletes it; anyone can see that it is gone.
+5. Wait until nothing blocks the deletion; people approve it; the keeper (or Azure, for an external tenant) deletes the
+   tenant; anyone can see that it is gone.
 6. Write the report.
 
-If the tenant has grown since the plan was frozen, the closure plans anew and asks again.
+If the tenant has grown since the plan was frozen, the closure plans anew and asks again. If somebody asks for a
+rollback, that is planned, approved and done in place of the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.flow import HELD, Flow, Stop, all_of, call, pause, woken
+from orchestrators.waves import remove, review, work_shards
 from tenantclosure import names
 from tenantclosure.names import Activity, Family, Gate, Phase, Result, TaskKind
 from tenantclosure.policy import timing
-from tenantclosure.policy.subscriptions import Goal, Provider
+from tenantclosure.policy.selling import Provider
+from tenantclosure.policy.stages import Goal
 
 Run = dict[str, Any]
 ENDS = {
@@ -50,10 +54,10 @@ def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
         except Stop as stop:
             if stop.reason == "fenced":
                 return {"closureId": order["closureId"], "result": None}
-            if stop.reason in (*HELD, "drift"):
+            if stop.reason in (*HELD, "drift", "rollback"):
                 met = stop
                 continue
-            result = ENDS[stop.reason]
+            result = run.get("endsAs") or ENDS[stop.reason]
             run = {**run, "why": stop.detail}
         try:
             yield from _finish(ctx, run, result)
@@ -63,21 +67,26 @@ def close_tenant(ctx: task.OrchestrationContext, order: Run) -> Flow:
 
 
 def _see_to(ctx: task.OrchestrationContext, run: Run, met: Stop) -> Flow:
-    """What must happen before the story goes on: the end of what holds it, or a new plan. It can be stopped as well."""
+    """What must happen before the story goes on: the end of what holds it, a new plan, or the turn to a rollback.
+
+    It can be stopped as well.
+    """
     if met.reason == "drift":
         yield from call(ctx, Activity.REPLAN, {**run, "detail": met.detail})
+    elif met.reason == "rollback":
+        yield from call(ctx, Activity.BEGIN_ROLLBACK, run)
     else:
         yield from _until_free(ctx, {**run, "held": met.reason})
 
 
 def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
-    for phase, work in STORY:
+    for phase, work in ROLLBACK if run["rollback"] else STORY:
         if phase in done:
             continue
         begun = yield from call(ctx, Activity.BEGIN_PHASE, {**run, "phase": phase})
         yield from work(ctx, {**run, "phase": phase, "since": begun["since"]})
         yield from call(ctx, Activity.END_PHASE, {**run, "phase": phase})
-    return Result.CLOSED
+    return run["endsAs"] or Result.CLOSED
 
 
 def _until_free(ctx: task.OrchestrationContext, run: Run) -> Flow:
@@ -134,13 +143,14 @@ def _sync_off(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _purchases(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _end_subscriptions(ctx, run, Goal.CANCELLED, [Provider.SELF_SERVICE])
+    # Held until it is over: once its buyer is deleted, only Support ends a self-service purchase.
+    yield from _end_subscriptions(ctx, run, Goal.CANCELLED, [Provider.SELF_SERVICE], park=False)
 
 
 def _quiet(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if run["quietDays"] == 0:
         return
-    yield from _remove(ctx, run, Family.USERS, "block")
+    yield from remove(ctx, run, Family.USERS, "block")
     # Counted from when the phase first began, so that a pause or a restart does not start it over.
     length = run["quietDays"] * run["daySeconds"]
     while (left := timing.left_of(run["since"], length, ctx.current_utc_datetime)) > 0:
@@ -150,18 +160,18 @@ def _quiet(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _users(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _remove(ctx, run, Family.USERS, "delete")
+    yield from remove(ctx, run, Family.USERS, "delete")
+    yield from review(ctx, run, Family.USERS)
 
 
 def _cancel(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _remove(
-        ctx, run, Family.DOMAINS, "delete"
-    )  # the seller refuses to cancel while a custom domain is there
-    yield from _end_subscriptions(ctx, run, Goal.CANCELLED, list(Provider))
+    # The seller refuses to cancel while a custom domain is there.
+    yield from remove(ctx, run, Family.DOMAINS, "delete")
+    yield from _end_subscriptions(ctx, run, Goal.CANCELLED, list(Provider), park=True)
 
 
 def _delete_subscriptions(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _end_subscriptions(ctx, run, Goal.DELETED, list(Provider))
+    yield from _end_subscriptions(ctx, run, Goal.DELETED, list(Provider), park=True)
 
 
 def _mfa_off(ctx: task.OrchestrationContext, run: Run) -> Flow:
@@ -169,54 +179,59 @@ def _mfa_off(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _applications(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from _remove(ctx, run, Family.APPLICATIONS, "delete")
-    yield from _remove(ctx, run, Family.SERVICE_PRINCIPALS, "delete")
+    yield from remove(ctx, run, Family.APPLICATIONS, "delete")
+    yield from remove(ctx, run, Family.SERVICE_PRINCIPALS, "delete")
     yield from call(ctx, Activity.DISABLE_REFUSED, run)
+    yield from review(ctx, run, Family.APPLICATIONS)
+    yield from review(ctx, run, Family.SERVICE_PRINCIPALS)
 
 
 def _readiness(ctx: task.OrchestrationContext, run: Run) -> Flow:
+    yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_READY, input={**run, "looks": 0})])
     if run["keeps"]:
         raise Stop("kept", "the request keeps users, so the tenant can't be deleted")
-    looks = 0
-    while not (yield from call(ctx, Activity.CHECK_READINESS, run))["ready"]:
-        yield from woken(ctx, run["daySeconds"] * min(timing.HOUR * 2**looks, 1.0))
-        looks = min(looks + 1, 5)
 
 
 def _delete_tenant(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from call(ctx, Activity.HAND_OVER, run)
-    manual = {**run, "kind": TaskKind.DELETE_TENANT, "target": run["tenantId"], "name": run["domain"], "ask": True}
+    if run["tenantType"] in names.EXTERNAL_TYPES:
+        step = yield from call(ctx, Activity.DELETE_DIRECTORY, run)
+        while step["state"] == "deleting":
+            yield from woken(ctx, step["seconds"])
+            step = yield from call(ctx, Activity.DELETE_DIRECTORY, run)
+        ask = step["state"] == "refused"
+    else:
+        step = yield from call(ctx, Activity.HAND_OVER, run)
+        ask = True
+    if step.get("why"):
+        run = {**run, "why": step["why"]}
+    manual = {**run, "kind": TaskKind.DELETE_TENANT, "target": run["tenantId"], "name": run["domain"], "ask": ask}
     yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input=manual)])
 
 
+# -- the phases of a rollback ----------------------------------------------------------------------------------------
+def _gate_rollback(ctx: task.OrchestrationContext, run: Run) -> Flow:
+    if (yield from call(ctx, Activity.PLAN_ROLLBACK, run))["items"]:
+        yield from _gate(Gate.ROLLBACK)(ctx, run)
+
+
+def _roll_back(ctx: task.OrchestrationContext, run: Run) -> Flow:
+    found = yield from call(ctx, Activity.PLAN_ROLLBACK, run)  # planned already: it only tells what is in it
+    for wave in found["waves"]:  # {family, operation, shards}: those to restore, then those to let in again
+        if wave["shards"]:
+            shards = {"first": 0, "last": wave["shards"], "tokens": found["tokens"], "gate": Gate.ROLLBACK}
+            yield from work_shards(ctx, {**run, "family": wave["family"], "operation": wave["operation"], **shards})
+    if found["items"]:
+        yield from call(ctx, Activity.FINISH_ROLLBACK, run)
+
+
 # -- what several phases share ---------------------------------------------------------------------------------------
-def _remove(ctx: task.OrchestrationContext, run: Run, family: str, operation: str) -> Flow:
-    """One family: fresh listing, ordinary shards, privileged shards last, then until a fresh listing shows
-    none of it.
-    """
-    work = {**run, "family": family, "operation": operation}
-    wave = yield from call(ctx, Activity.OPEN_WAVE, work)
-    for first, last in ((0, wave["privilegedFrom"]), (wave["privilegedFrom"], wave["shards"])):
-        if first == last:
-            continue
-        shards = {**work, "first": first, "last": last, "tokens": wave["tokens"]}
-        yield from all_of([ctx.call_sub_orchestrator(names.RUN_PHASE, input=shards)])
-        wave = yield from call(ctx, Activity.OPEN_WAVE, {**work, "going": True})
-    if operation != "delete":
-        return
-    tries = 0
-    while not (yield from call(ctx, Activity.CONFIRM_WAVE, {**work, "tries": tries}))["confirmed"]:
-        yield from pause(ctx, max(run["daySeconds"] * timing.confirm_after(tries), run["leastPoll"]))
-        tries += 1
-
-
-def _end_subscriptions(ctx: task.OrchestrationContext, run: Run, goal: str, providers: list[str]) -> Flow:
+def _end_subscriptions(
+    ctx: task.OrchestrationContext, run: Run, goal: str, providers: list[str], *, park: bool
+) -> Flow:
     found = yield from call(ctx, Activity.LIST_SUBSCRIPTIONS, {**run, "providers": providers})
+    order = {**run, "goal": goal, "park": park, "waiter": ctx.instance_id if park else None}
     yield from all_of(
-        [
-            ctx.call_sub_orchestrator(names.END_SUBSCRIPTION, input={**run, "item": item, "goal": goal})
-            for item in found["items"]
-        ]
+        [ctx.call_sub_orchestrator(names.END_SUBSCRIPTION, input={**order, "item": item}) for item in found["items"]]
     )
 
 
@@ -237,4 +252,12 @@ STORY: tuple[tuple[str, Callable[[task.OrchestrationContext, Run], Flow]], ...] 
     (Phase.GATE_DELETE, _gate(Gate.DELETE_TENANT)),
     (Phase.DELETE_TENANT, _delete_tenant),
 )
-"""The order of a closure (design/product.md); the report is written whatever the end."""
+"""The order of a closure (design/product.md); the report is written whatever the end.
+
+The phases of the subscriptions do and ask for all that can be done; readiness waits until they are gone (ADR 12).
+"""
+ROLLBACK: tuple[tuple[str, Callable[[task.OrchestrationContext, Run], Flow]], ...] = (
+    (Phase.GATE_ROLLBACK, _gate_rollback),
+    (Phase.ROLLBACK, _roll_back),
+)
+"""What happens in place of the rest once somebody asks for a rollback."""

@@ -1,6 +1,7 @@
 """Take one subscription as far as the phase wants it, however long that lasts.
 
 Where it stands lies in Records; each round is one activity that looks, decides by policy and makes at most one call.
+With `park` it stops as soon as only a date or a person can bring it forward; whoever started it comes back later.
 """
 
 from __future__ import annotations
@@ -9,29 +10,33 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import HELD, Flow, Stop, call, woken
+from orchestrators.flow import Flow, Stop, call, waited_out, woken
 from tenantclosure.names import Activity
-from tenantclosure.policy import timing
 
 ROUNDS = 25
 
 
 def end_subscription(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
-    """`order` is the run with item (id) and goal. Returns {stage} once the goal is reached."""
-    try:
-        run = {**order, "instance": ctx.instance_id}
-        for _ in range(ROUNDS):
-            step = yield from call(ctx, Activity.ADVANCE_SUBSCRIPTION, run)
-            if step["done"]:
-                return {"stage": step["stage"]}
-            yield from woken(ctx, step["seconds"])
-    except Stop as stop:
-        if stop.reason not in HELD:
+    """`order` is the run with item (id), goal, park and waiter (the instance that people's reports wake).
+
+    Returns {stage, seconds until it should be looked at again}; the goal is reached, or it is parked. Or a stop.
+    """
+    run = {**order, "instance": order["waiter"] or ctx.instance_id}
+    if order["park"]:
+        try:
+            return (yield from _rounds(ctx, run)) or {"stage": "", "seconds": 0.0}
+        except Stop as stop:
             return {"stop": stop.reason, "detail": stop.detail}
-        # The parent waits for all its children, and another may run for months: wait it out here, not there.
-        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
-    except task.TaskFailedError:
-        # Microsoft or storage is away for longer than every try: the same, for the same reason.
-        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
-    ctx.continue_as_new(order, save_events=True)
+        except task.TaskFailedError:
+            # One seller that is away for longer than every try must not hold up the others.
+            return {"stage": "", "seconds": order["daySeconds"]}
+    return (yield from waited_out(ctx, order, _rounds(ctx, run)))
+
+
+def _rounds(ctx: task.OrchestrationContext, run: dict[str, Any]) -> Flow:
+    for _ in range(ROUNDS):
+        step = yield from call(ctx, Activity.ADVANCE_SUBSCRIPTION, run)
+        if step["done"] or (run["park"] and step["parked"]):
+            return {"stage": step["stage"], "seconds": run["daySeconds"] if step["done"] else step["seconds"]}
+        yield from woken(ctx, step["seconds"])
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from durabletask import task
 
 from tenantclosure.names import WAKE
+from tenantclosure.policy import timing
 
 Flow = Generator[task.Task[Any], Any, Any]
 
@@ -27,8 +28,8 @@ LONGEST_TIMER = 30 * 86400.0
 
 
 class Stop(Exception):  # not an error: a reason to leave the story, like StopIteration
-    """An activity says the story can't go on as it stands: `reason` is one of HELD, drift, aborted, vetoed, expired,
-    rail or failed.
+    """An activity says the story can't go on as it stands: `reason` is one of HELD, drift, rollback, aborted, vetoed,
+    expired, rail or failed.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -48,6 +49,13 @@ def call(ctx: task.OrchestrationContext, name: str, order: dict[str, Any]) -> Fl
             continue
         return _checked(answer)
     raise AssertionError("unreachable")
+
+
+def child(ctx: task.OrchestrationContext, name: str, order: dict[str, Any], turn: str | None = None) -> task.Task[Any]:
+    """Start a child. Whoever starts new histories names the `turn`: the engine numbers a parent's children afresh in
+    each history, and an id that comes twice would mix up two children (tests/compat).
+    """
+    return ctx.call_sub_orchestrator(name, input=order, instance_id=f"{ctx.instance_id}:{turn}" if turn else None)
 
 
 def all_of(tasks: list[task.Task[Any]]) -> Flow:
@@ -73,6 +81,26 @@ def woken(ctx: task.OrchestrationContext, seconds: float) -> Flow:
         return True
     event.cancel()
     return False
+
+
+def waited_out(ctx: task.OrchestrationContext, order: dict[str, Any], story: Flow) -> Flow:
+    """The answer of `story`, a child's rounds; without one (None) the child goes on in a new history.
+
+    What holds the closure, and Microsoft or storage being away for longer than every try, is waited out by the hour
+    here and not in the parent: the parent waits for all its children, and another may run for months.
+    """
+    try:
+        answer = yield from story
+        if answer is not None:
+            return answer
+    except Stop as stop:
+        if stop.reason not in HELD:
+            return {"stop": stop.reason, "detail": stop.detail}
+        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
+    except task.TaskFailedError:
+        yield from woken(ctx, max(order["daySeconds"] * timing.HOUR, order["leastPoll"]))
+    ctx.continue_as_new(order, save_events=True)
+    return None
 
 
 def _checked(answer: Any) -> Any:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, RailBroken, RequestRefused, ServiceTrouble
+from tenantclosure.errors import AccessRefused, ListingIncomplete, RailBroken, RequestRefused, ServiceTrouble
+from tenantclosure.model.inventory import Organization
 from tenantclosure.model.people import Account, Person
 from tenantclosure.model.request import ClosureRequest, parse_request
 from tenantclosure.names import Rail
-from tenantclosure.policy import rails
+from tenantclosure.policy import external, rails
 from tenantclosure.policy.approvers import (
     GATES,
     check_separation,
@@ -21,7 +22,7 @@ from tenantclosure.policy.approvers import (
     why_absent,
 )
 from tenantclosure.policy.quorum import key_of
-from tenantclosure.ports import Directory, People
+from tenantclosure.ports import People
 from tenantclosure.wiring import Parts
 
 _FIELDS = {
@@ -65,12 +66,12 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
     terms = {str(gate): gate_terms(request, parts.policy, gate, claimed=claimed) for gate in GATES}
     check_separation(request, upn, frozenset({request.domain}))
     try:
-        domains = await _check_tenant(request, parts.directory(request.tenant_id))
+        organization = await _check_tenant(request, parts)
     except RailBroken as broken:
         raise _refusal(broken) from None
     except ListingIncomplete as broken:
         raise ServiceTrouble(str(broken)) from None
-    check_separation(request, upn, domains)
+    check_separation(request, upn, frozenset(name.lower() for name in organization.verified_domains))
     who = (
         {**requester.to_dict(), "key": requester.key}
         if requester is not None
@@ -85,7 +86,12 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
             who = {**found.to_dict(), "key": found.key}
         _check_people(request, terms, accounts, parts.settings.home_tenant_id, who["key"])
     return await parts.ledger.open_closure(
-        request.to_dict(), who, claimed=claimed, terms=terms, day_seconds=parts.settings.day_seconds
+        request.to_dict(),
+        who,
+        claimed=claimed,
+        terms=terms,
+        day_seconds=parts.settings.day_seconds,
+        tenant_type=organization.tenant_type,
     )
 
 
@@ -142,18 +148,31 @@ def _refusal(broken: RailBroken) -> RequestRefused:
     return RequestRefused(field, broken.detail, remedy, status=status, kind=broken.rail)
 
 
-async def _check_tenant(request: ClosureRequest, directory: Directory) -> frozenset[str]:
-    """Pin, permissions, keeper and keep rules on the live tenant; returns its verified domains."""
+async def check_kind(parts: Parts, tenant: str, organization: Organization, resource: str | None) -> None:
+    """The tenant is of a kind that can be closed, and if it is an external one, Azure says that `resource` is it.
+
+    Raises RequestRefused, ServiceTrouble.
+    """
+    external.check_kind(organization, resource)
+    if resource is None:
+        return
+    azure = parts.external(tenant)
+    if azure is None:
+        raise external.no_home()
+    try:
+        found = await azure.find(resource)
+    except AccessRefused as refused:
+        raise external.no_access(str(refused)) from None
+    external.check_resource(tenant, found)
+
+
+async def _check_tenant(request: ClosureRequest, parts: Parts) -> Organization:
+    """Pin, kind, permissions, keeper and keep rules on the live tenant."""
+    directory = parts.directory(request.tenant_id)
     token = await directory.identity()
     organization = await directory.organization()
     rails.check_pin(request.tenant_id, token, organization, request.domain)
-    if organization.tenant_type not in ("", "AAD"):
-        raise RequestRefused(
-            "tenantId",
-            f"The tenant is of the type {organization.tenant_type}; only workforce tenants can be closed.",
-            "Close External ID and B2C tenants in the Azure portal.",
-            kind="tenant-type",
-        )
+    await check_kind(parts, request.tenant_id, organization, request.external_directory)
     missing = rails.missing_permissions(token)
     if missing:
         raise RequestRefused(
@@ -173,4 +192,4 @@ async def _check_tenant(request: ClosureRequest, directory: Directory) -> frozen
                 "Correct the rule or remove it.",
                 kind="keep-rule",
             )
-    return frozenset(name.lower() for name in organization.verified_domains)
+    return organization

@@ -70,6 +70,7 @@ def test_durable_functions_are_registered_under_the_names_the_story_uses(trigger
         names.RUN_LANE,
         names.END_SUBSCRIPTION,
         names.AWAIT_MANUAL_TASK,
+        names.AWAIT_READY,
     } == stories
     assert set(names.Activity) == touches
 

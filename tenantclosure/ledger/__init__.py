@@ -3,7 +3,7 @@
 Partitions of the one table (keys sort as written):
 
 ```text
-lease      {tenantId}                             {closureId}                    one live closure per tenant
+lease      {tenantId}                             {closureId, at, turn}          one live closure per tenant
 numbers    {tenantId}                             {last}                         how many closures there were
 closure    {closureId}                            the closure's row
 link       {sha256 of the token}                  whose page a link in a message opens
@@ -25,12 +25,13 @@ from collections.abc import Awaitable, Callable
 from tenantclosure.ledger.book import iso
 from tenantclosure.ledger.closures import Closures
 from tenantclosure.ledger.gates import Gates
+from tenantclosure.ledger.leases import turn_of
 from tenantclosure.ledger.notices import Notices
 from tenantclosure.ledger.tasks import Tasks
 from tenantclosure.ledger.work import Work
 from tenantclosure.ports import JSON
 
-__all__ = ["Ledger", "iso", "once"]
+__all__ = ["Ledger", "iso", "once", "turn_of"]
 
 
 class Ledger(Closures, Work, Gates, Tasks, Notices):

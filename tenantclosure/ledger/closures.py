@@ -1,25 +1,22 @@
-"""A closure's row, its tenant's lease and number."""
+"""A closure's row, from its opening to its end, and the numbers of a tenant's closures."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
 
 from tenantclosure import names
-from tenantclosure.errors import RecordConflict, RecordMissing, RequestRefused
-from tenantclosure.ledger.book import TRIES, Book, iso
-from tenantclosure.names import Control, Status, Word
+from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.ledger.book import TRIES, iso
+from tenantclosure.ledger.leases import Lease, Leases, still_live, turn_of
+from tenantclosure.names import Control, Result, Status, Word
 from tenantclosure.ports import JSON
 
-INTAKE = timedelta(minutes=1)
-"""Longest time between a lease and its closure's row; a lease alone for longer was left by a crash."""
 
-
-class Closures(Book):
+class Closures(Leases):
     """The rows of all closures."""
 
     async def open_closure(
-        self, request: JSON, requester: JSON, *, claimed: bool, terms: JSON, day_seconds: float
+        self, request: JSON, requester: JSON, *, claimed: bool, terms: JSON, day_seconds: float, tenant_type: str = ""
     ) -> JSON:
         """Take the tenant's lease and write a new closure's row. RequestRefused (409) when one is live."""
         tenant = request["tenantId"]
@@ -31,6 +28,7 @@ class Closures(Book):
             "closureId": closure,
             "tenantId": tenant,
             "domain": request["domain"],
+            "tenantType": tenant_type,
             "keeper": request["keeper"],
             "request": request,
             "requester": requester,
@@ -52,30 +50,41 @@ class Closures(Book):
             "updatedAt": now,
             "endedAt": None,
         }
-        try:
-            await self.records.create("lease", tenant, {"closureId": closure, "at": now})
-        except RecordConflict:
-            raise await self._taken(tenant, closure) from None
+        lease = await self.take_lease(closure, 0)
         await self.records.create("closure", closure, row)
-        lease = await self.records.read("lease", tenant)
-        if lease is None or lease[0]["closureId"] != closure:
+        if not await self.keep_lease(lease):
             # An intake that stalled for longer than INTAKE has lost its lease: it must not open a second live closure.
             await self.records.remove("closure", closure)
-            raise await self._taken(tenant, closure)
+            raise await self.taken(closure)
         await self.audit(closure, Word.CLOSURE_REQUESTED, requester, {"domain": request["domain"], "claimed": claimed})
         return row
 
-    async def _taken(self, tenant: str, closure: str) -> RequestRefused:
-        lease = await self.records.read("lease", tenant)
-        live = lease[0]["closureId"] if lease else closure
-        return RequestRefused(
-            "tenantId",
-            f"The closure {live} of this tenant is still live.",
-            f"Follow it at /api/closures/{live}, or abort it first.",
-            status=409,
-            kind="closure-live",
-            extra={"closureId": live},
-        )
+    async def revive(self, lease: Lease, edit: Callable[[JSON], None]) -> JSON:
+        """Make an ended closure's row live; `edit` does that, raises `rollback.number` to the lease's turn, and may
+        raise to give up.
+
+        RequestRefused (409) when the lease was lost because taking it is too long ago; then the row is as it was.
+        """
+        before: JSON = {}
+
+        def live(row: JSON) -> None:
+            if row["status"] != Status.ENDED or turn_of(row) + 1 != lease.turn:
+                raise still_live(row["closureId"])
+            before.clear()
+            before.update(row)
+            edit(row)
+
+        row = await self.change(lease.closure, live)
+        if await self.keep_lease(lease):
+            return row
+
+        def dead(fresh: JSON) -> None:
+            if fresh["epoch"] == row["epoch"]:
+                fresh.clear()
+                fresh.update(before)
+
+        await self.change(lease.closure, dead)
+        raise await self.taken(lease.closure)
 
     async def _next_number(self, tenant: str) -> int:
         for _ in range(TRIES):
@@ -112,26 +121,22 @@ class Closures(Book):
         async for _, _, row in self.records.scan("closure"):
             yield row
 
-    async def live(self) -> list[str]:
-        """Ids of the closures that hold a lease; a lease whose row was never written (a crash at intake) is
-        given back.
-        """
-        live = []
-        async for _, tenant, lease in self.records.scan("lease"):
-            age = self.clock.now() - datetime.fromisoformat(lease["at"])
-            if await self.records.read("closure", lease["closureId"]) is not None:
-                live.append(lease["closureId"])
-            elif age > INTAKE:
-                await self.records.remove("lease", tenant)
-        return live
+    async def end(self, closure: str, result: str, check: Callable[[JSON], None] | None = None) -> bool:
+        """Write the result and give the lease back; harmless when repeated. False when somebody has asked for a
+        rollback: that comes first, and the result is kept for its end.
 
-    async def end(self, closure: str, result: str) -> None:
-        """Write the result and give the lease back; harmless when repeated."""
+        `check` is asked about the row as it is written, and may raise: it was opened again meanwhile, for another run.
+        """
 
         def edit(row: JSON) -> None:
+            if check is not None:
+                check(row)
+            if row["control"] == Control.ROLLBACK and row["result"] is None and result != Result.CLOSED:
+                row["rollback"]["endsAs"] = result
+                return
             row.update(status=Status.ENDED, result=result, endedAt=row["endedAt"] or iso(self.clock.now()), gate=None)
 
-        await self.change(closure, edit)
-        lease = await self.records.read("lease", names.tenant_of(closure))
-        if lease is not None and lease[0]["closureId"] == closure:
-            await self.records.remove("lease", names.tenant_of(closure))
+        if (await self.change(closure, edit))["result"] is None:
+            return False
+        await self.give_back(closure)
+        return True

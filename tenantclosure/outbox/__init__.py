@@ -12,6 +12,17 @@ A crash at any point costs time or doubles a mail; it never loses a message, and
 
 from tenantclosure.outbox.asking import ask, escalate
 from tenantclosure.outbox.delivering import deliver, requeue
+from tenantclosure.outbox.tasking import remind_tasks, tell_escalated, tell_tasks
 from tenantclosure.outbox.telling import tell_decided, tell_ended
 
-__all__ = ["ask", "deliver", "escalate", "requeue", "tell_decided", "tell_ended"]
+__all__ = [
+    "ask",
+    "deliver",
+    "escalate",
+    "remind_tasks",
+    "requeue",
+    "tell_decided",
+    "tell_ended",
+    "tell_escalated",
+    "tell_tasks",
+]

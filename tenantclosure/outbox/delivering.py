@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from tenantclosure import names
 from tenantclosure.errors import ClosureError, RecordMissing, Undeliverable
@@ -16,6 +17,7 @@ from tenantclosure.names import Notice, Status, Word
 from tenantclosure.outbox.asking import escalate, names_of
 from tenantclosure.outbox.posting import MAIL, addressee, enqueue, rounds
 from tenantclosure.outbox.summary import summary
+from tenantclosure.outbox.tasking import over, still_open
 from tenantclosure.outbox.telling import tell_undelivered
 from tenantclosure.policy.quorum import groups_of
 from tenantclosure.ports import JSON
@@ -28,6 +30,8 @@ LOST = timedelta(minutes=10)
 """How long a notice may be pending before its queue message counts as lost."""
 ASKING = frozenset({Notice.ASK, Notice.REMIND, Notice.ESCALATE})
 """Kinds that ask for a decision: only while their gate is open, and with a way to escalate."""
+TASKS = frozenset({Notice.TASK, Notice.TASK_REMIND})
+"""Kinds about manual tasks: only while one of theirs is open."""
 _URL = re.compile(r"\w+://\S+")
 
 
@@ -78,7 +82,13 @@ async def requeue(parts: Parts, closure: str) -> None:
 
 
 async def _overtaken(parts: Parts, row: JSON, notice: JSON) -> bool:
-    """Whether nobody needs this question any more; then it is marked so."""
+    """Whether nobody needs this message any more; then it is marked so."""
+    if notice["kind"] in TASKS:
+        found = [await parts.ledger.task(row["closureId"], one["taskId"]) for one in notice["detail"]["tasks"]]
+        if still_open(notice, found) and not over(row):
+            return False
+        await _mark(parts, row["closureId"], notice, state="overtaken")
+        return True
     if notice["kind"] not in ASKING:
         return False
     gate = await parts.ledger.gate(row["closureId"], notice["gate"], notice["serial"])
@@ -136,6 +146,9 @@ async def _address(parts: Parts, to: JSON) -> tuple[str, str]:
 def _page(parts: Parts, row: JSON, notice: JSON) -> str:
     """The page behind a sign-in; empty when nobody told where people reach us."""
     here = f"{parts.settings.address}/closures/{row['closureId']}" if parts.settings.address else ""
+    if here and notice["kind"] in TASKS:
+        tasks = notice["detail"]["tasks"]
+        return f"{here}#task-{quote(tasks[0]['taskId'], safe='')}" if len(tasks) == 1 else f"{here}#tasks"
     return f"{here}/gates/{notice['gate']}" if here and notice["kind"] in ASKING else here
 
 

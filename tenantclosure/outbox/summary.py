@@ -7,6 +7,7 @@ import json
 
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
+from tenantclosure.outbox.tasking import still_open
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
 
@@ -33,7 +34,12 @@ async def summary(parts: Parts, row: JSON, notice: JSON) -> JSON:
         "difference": await _difference(parts, closure, notice["serial"]) if gate else None,
         "to": notice["to"],
         "detail": notice["detail"],
+        "tasks": still_open(notice, await _tasks(parts, closure, notice)),
     }
+
+
+async def _tasks(parts: Parts, closure: str, notice: JSON) -> list[JSON | None]:
+    return [await parts.ledger.task(closure, one["taskId"]) for one in notice["detail"].get("tasks") or ()]
 
 
 async def _difference(parts: Parts, closure: str, serial: int) -> JSON | None:

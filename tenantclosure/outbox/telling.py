@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenantclosure.ledger import turn_of
 from tenantclosure.names import Notice
 from tenantclosure.outbox.posting import MAIL, TEAMS, post
 from tenantclosure.ports import JSON
@@ -34,9 +35,10 @@ async def tell_decided(parts: Parts, row: JSON, gate: JSON) -> None:
 async def tell_ended(parts: Parts, row: JSON) -> None:
     """The closure has ended with `row["result"]`: a mail to the requester, a card to the channel.
 
-    Harmless when repeated; the sweep calls it again for closures that ended lately.
+    Harmless when repeated; the sweep calls it again for closures that ended lately. One that is opened again for a
+    rollback tells of that end as well.
     """
-    await _tell(parts, row, None, Notice.ENDED, "0", {"result": str(row["result"] or "")})
+    await _tell(parts, row, None, Notice.ENDED, str(turn_of(row)), {"result": str(row["result"] or "")})
 
 
 async def tell_undelivered(parts: Parts, row: JSON, gate: JSON, notice: JSON, why: str, deputies: list[str]) -> None:

@@ -5,7 +5,7 @@ A message's data (tenantclosure/outbox/summary.py gathers it):
 ```text
 {kind, closureId, tenantId, displayName, domain, initialDomain, reason, requester: {upn, name, claimed}, serial,
  digest, head, planned: {family: count}, gate: the gate's document | null, difference: {families: {family: {added,
- gone}}} | null, to: person | null, detail}
+ gone}}} | null, to: person | null, detail, tasks: [the open tasks' documents]}
 ```
 """
 
@@ -35,6 +35,12 @@ _CAME_TO = {
     "approved": "Enough people agreed; the closure goes on.",
     "vetoed": "The closure ends. What the freeze changed is put back; nothing more is deleted.",
     "expired": "Not enough people agreed in time. Silence is a no: the closure ends, and nothing more is deleted.",
+}
+_COUNTED = {Gate.DELETE_TENANT: "What the plan removed", Gate.ROLLBACK: "What the plan brings back"}
+_ROLLED_BACK = {
+    "approved": "Enough people agreed; the rollback begins.",
+    "vetoed": "Nobody is restored, and the closure ends.",
+    "expired": "Not enough people agreed in time. Silence is a no: nobody is restored, and the closure ends.",
 }
 _SILENCE = "Silence is a no: if too few people agree by then, the closure ends and nothing more is deleted."
 
@@ -68,6 +74,8 @@ def letter(data: Mapping[str, Any], *, linked: bool, personal: bool, most: int =
             return _undelivered(view)
         case Notice.ENDED:
             return _ended(view)
+        case Notice.TASK | Notice.TASK_REMIND:
+            return _to_do(data, view, linked, most)
         case _:
             return _asking(view, linked, personal, most)
 
@@ -109,7 +117,7 @@ def _asking(view: dict[str, Any], linked: bool, personal: bool, most: int) -> Le
         lead=[*([lead] if lead else []), ASKED[name]],
         facts=facts,
         counts=_counts(view["planned"]),
-        counted="What the plan removed" if name == Gate.DELETE_TENANT else "What the plan removes",
+        counted=_COUNTED.get(name, "What the plan removes"),
         sections=sections,
         steps=_steps(view, name, linked, personal),
         button="Look at the plan and decide",
@@ -152,7 +160,10 @@ def _decided(data: Mapping[str, Any], view: dict[str, Any], most: int) -> Letter
     return Letter(
         subject=_subject(f"{word}: {SUBJECT[gate['gate']]}", view),
         title=f"{word}: {WHAT[gate['gate']]}",
-        lead=[_CAME_TO.get(told["state"], ""), "Earlier messages about this gate are settled with this one."],
+        lead=[
+            (_ROLLED_BACK if gate["gate"] == Gate.ROLLBACK else _CAME_TO).get(told["state"], ""),
+            "Earlier messages about this gate are settled with this one.",
+        ],
         facts=[*_tenant(view), *until, ("Who had to agree", agree), *_proof(view)],
         sections=[("Who decided", said or ["Nobody answered."])],
     )
@@ -189,6 +200,60 @@ def _ended(view: dict[str, Any]) -> Letter:
         lead=["The report on the closure's page says what was removed, who decided, and what was left."],
         facts=[*_tenant(view), ("Result", view["detail"]["result"]), ("Asked by", _requester(view)), *_proof(view)],
     )
+
+
+def _to_do(data: Mapping[str, Any], view: dict[str, Any], linked: bool, most: int) -> Letter:
+    """Manual tasks: one with all its clicks, several in a list."""
+    tasks, several = view["tasks"], len(data["tasks"]) > 1
+    first = tasks[0]
+    title = "To be done by hand"
+    lead = ["No API can do this, so a person has to. It is looked at by us whether it is done; nobody has to say so."]
+    if view["kind"] == Notice.TASK_REMIND:
+        title = "Reminder: still to be done by hand"
+        lead = ["The closure waits for this. What is done already shows by itself at our next look."]
+    if view["detail"].get("escalated"):
+        title = "Microsoft Support has to be asked"
+        lead = ["It was reported done, or begun, four days ago and still can't be seen. A task to ask Support is open."]
+    what = f"{len(data['tasks'])} tasks" if several else clean(first["title"], 50)
+    facts = [] if several else _task_facts(first)
+    sections = [("What to do", [_line(task) for task in tasks])]
+    if len(data["tasks"]) > len(tasks):
+        sections[0][1].append(f"{len(data['tasks']) - len(tasks)} more")
+    if not several:
+        # Every click counts, so no list is cut short here; the card's own limit shortens the lines.
+        steps, items = ([clean(text, most) for text in data["tasks"][0].get(key) or ()] for key in ("steps", "items"))
+        sections = [("Clicks, in this order", steps)]
+        if items:
+            sections.append(("What it is about", items[:10] + ([f"{len(items) - 10} more"] if len(items) > 10 else [])))
+        if first.get("warning"):
+            sections.append(("Mind", [clean(data["tasks"][0]["warning"], most)]))
+    command = f"closure tasks {view['closureId']}"
+    return Letter(
+        subject=f"{title}: {what}, {_subject('closing {}', view)}",
+        title=title,
+        lead=lead,
+        facts=[*facts, *_tenant(view)],
+        sections=sections,
+        steps=[] if linked else [f"On the command line, signed in as yourself: {command}"],
+        button="Open the tasks" if several else "Open the task",
+    )
+
+
+def _task_facts(task: dict[str, Any]) -> list[tuple[str, str]]:
+    said = task["reports"][-1] if task.get("reports") else None
+    return [
+        ("Task", task["title"]),
+        ("Why", task.get("why", "")),
+        ("Who", task.get("who", "")),
+        *([("By", moment(task["deadline"]))] if task.get("deadline") else []),
+        *([("How it is proven", task["probe"])] if task.get("probe") else []),
+        *([("Reported done", f"{moment(said['at'])} by {person(said['by'])}; not seen yet")] if said else []),
+    ]
+
+
+def _line(task: dict[str, Any]) -> str:
+    until = f"; by {moment(task['deadline'])}" if task.get("deadline") else ""
+    return f"{task['title']} ({task.get('who', '')}){until}"
 
 
 def _tenant(view: dict[str, Any]) -> list[tuple[str, str]]:

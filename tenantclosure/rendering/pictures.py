@@ -1,4 +1,4 @@
-"""Geometry of the report's pictures: outcomes per family as bars, phases as a strip over time."""
+"""Geometry of the pictures: outcomes per family as bars, phases as a strip over time, the way to the closing date."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ROW = 26.0
 PARTS = ("removed", "absent", "kept", "refused", "failed")
 LEAST = 3.0
 """Nothing that happened is too small to be seen."""
+MOST_MARKS = 36
+"""Marks that one scale bears."""
 
 
 def family_bars(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
@@ -67,3 +69,39 @@ def phase_strip(timeline: Iterable[Mapping[str, Any]], first: str, last: str) ->
             }
         )
     return strip
+
+
+def closing_lanes(closing: Mapping[str, Any] | None, at: str | None) -> dict[str, Any]:
+    """{lanes, months, start, end}: what the closing date waits for, as bars on one scale from the look to the last end.
+
+    `months` are where a new month begins (a year, if there are many), so that the length of a bar can be read. `lanes`
+    is empty where there is nothing to wait for.
+    """
+    legs = list(closing["lanes"]) if closing else []
+    if not legs or at is None:
+        return {"lanes": [], "months": [], "start": at, "end": at}
+    start = datetime.fromisoformat(at)
+    last = max(datetime.fromisoformat(leg["to"]) for leg in legs)
+    whole = max((last - start).total_seconds(), 1.0)
+
+    def place(date: datetime) -> float:
+        return min(max(WIDTH * (date - start).total_seconds() / whole, 0.0), WIDTH)
+
+    lanes = []
+    for leg in legs:
+        x = min(place(datetime.fromisoformat(leg["from"])), WIDTH - LEAST)
+        width = min(max(place(datetime.fromisoformat(leg["to"])) - x, LEAST), WIDTH - x)
+        lanes.append({**leg, "x": round(x, 1), "width": round(width, 1)})
+    months = [round(place(date), 1) for date in _months(start, last)]
+    return {"lanes": lanes, "months": months, "start": at, "end": last.isoformat()}
+
+
+def _months(start: datetime, last: datetime) -> list[datetime]:
+    """The first days of the months between two dates; of the years where these are too many, or none at all."""
+    months = [
+        datetime(number // 12, number % 12 + 1, 1, tzinfo=start.tzinfo)
+        for number in range(start.year * 12 + start.month, min(last.year * 12 + last.month, start.year * 12 + 1200))
+    ]
+    if len(months) > MOST_MARKS:
+        months = [month for month in months if month.month == 1]
+    return months if len(months) <= MOST_MARKS else []

@@ -12,7 +12,10 @@ _GONE = frozenset({"Cf", "Cs", "Co", "Cn"})
 """Format marks (direction overrides, zero-width and tag characters), lone surrogates, private use, unassigned."""
 _WEB = re.compile(r"(?i)\bwww(?=\.)")
 FREE = frozenset(
-    {"displayName", "domain", "initialDomain", "reason", "name", "upn", "comment", "why", "asked", "deputies", "limits"}
+    {
+        *("displayName", "domain", "initialDomain", "reason", "name", "upn", "comment", "why", "asked", "deputies"),
+        *("limits", "title", "who", "probe"),
+    }
 )
 """Members of a message's data whose length people choose; the others are ours and short."""
 SHORT = 100

@@ -6,8 +6,13 @@
  counts: {family: {planned, removed, absent, kept, refused, failed}},
  approvals: [{gate, serial, digest, decision, person, at, comment}],
  tasks: [task documents], subscriptions: [{id, name, provider, stage, outcome}],
- timeline: [{at, word, actor, detail}], blockers, tenantGone: {provenAt, sightings} | null,
- audit: {ok, lines, head}, resent}
+ timeline: [{at, word, actor, detail}], blockers: [{what, why, remedy, who, items, earliest}],
+ closing: the newest closing date (policy.closing_date) with `at` | null, tenantGone: {provenAt, sightings} | null,
+ audit: {ok, lines, head}, resent,
+ access: {mfa: {left, turnedOff, stillOn, unknown} | null, securityDefaults: true | false | null,
+          policies: [{name, state}] | null},
+ rollbacks: [{serial, number, askedBy, at, state, planned: {family: count}, restored: [{family, id, name, outcome,
+              why}], left: the same, impossible: [{family, id, name, why}]}]}
 ```
 """
 
@@ -21,7 +26,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tenantclosure.names import Outcome, Word
+from tenantclosure.names import OUTCOMES, Word
 from tenantclosure.rendering import pictures
 
 HEADLINES = {
@@ -35,6 +40,17 @@ HEADLINES = {
 }
 MANY = 400
 """Timeline lines shown; a longer story loses its shards and writes first, which the JSON keeps."""
+NAMED = 200
+"""Entries of one list that the page names; the JSON has them all."""
+ROLLED_BACK = {
+    "done": "It was approved and carried out.",
+    "empty": "There was nothing to bring back, so nobody was asked and nothing was changed.",
+    "vetoed": "It was not approved: somebody vetoed it. Nobody was restored.",
+    "expired": "It was not approved: too few people agreed in time. Nobody was restored.",
+    "unapproved": "It was not approved: it was given up before people had decided. Nobody was restored.",
+    "unfinished": "It was approved, but ended before it was through; what was restored stands in the CSV.",
+}
+"""What a rollback came to."""
 FINE = frozenset({Word.SHARD_DONE, Word.WRITE_MADE})
 
 _environment = Environment(
@@ -74,7 +90,10 @@ def report_html(report: Mapping[str, Any]) -> str:
         headline=HEADLINES.get(report["result"], "The closure has ended"),
         families=pictures.family_bars(report["counts"]),
         strip=pictures.phase_strip(timeline, report["createdAt"], report["endedAt"]),
-        outcomes=[outcome.value for outcome in Outcome],
+        outcomes=[outcome.value for outcome in OUTCOMES],
+        lanes=pictures.closing_lanes(report.get("closing"), (report.get("closing") or {}).get("at"))["lanes"],
+        came_to=ROLLED_BACK,
+        named=NAMED,
         story=story[:MANY],
         left_out=len(timeline) - len(story[:MANY]),
     )

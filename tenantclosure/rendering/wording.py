@@ -7,18 +7,20 @@ from typing import Any
 
 from tenantclosure.names import Decision, Family, Gate
 
-SIGNED_IN = frozenset({Gate.PLAN, Gate.DELETE_TENANT})
+SIGNED_IN = frozenset({Gate.PLAN, Gate.DELETE_TENANT, Gate.ROLLBACK})
 """Gates where a link is not enough: the person has to sign in as well."""
 
 WHAT: dict[str, str] = {
     Gate.PLAN: "the plan to close a tenant",
     Gate.GO_ON: "going on after the quiet period",
     Gate.DELETE_TENANT: "deleting the tenant itself",
+    Gate.ROLLBACK: "the rollback of a closure",
 }
 SUBJECT: dict[str, str] = {
     Gate.PLAN: "the plan to close {}",
     Gate.GO_ON: "go on with closing {}",
     Gate.DELETE_TENANT: "delete {} for good",
+    Gate.ROLLBACK: "roll back the closure of {}",
 }
 ASKED: dict[str, str] = {
     Gate.PLAN: "Please read the plan. Once enough people approve it, everything in it is removed from the tenant. The "
@@ -26,6 +28,8 @@ ASKED: dict[str, str] = {
     Gate.GO_ON: "The quiet period is over: sign-in was blocked and nothing deleted. Please say whether the deletion of "
     "what the approved plan lists goes on.",
     Gate.DELETE_TENANT: "What the plan lists is gone. Please decide on the last step: the tenant itself is deleted.",
+    Gate.ROLLBACK: "Somebody asks to undo this closure as far as that is possible. It opens access again: once enough "
+    "people approve the rollback's plan, the users in it are restored and may sign in. Then the closure ends.",
 }
 
 FAMILIES: dict[str, tuple[str, str]] = {
@@ -38,6 +42,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     Family.DEVICES: ("device", "devices"),
     Family.ACCESS_POLICIES: ("access policy", "access policies"),
     Family.LICENCES: ("licence", "licences"),
+    "users-enabled": ("blocked user let in", "blocked users let in"),
 }
 """One and many of each family, in the portal's words."""
 SAID: dict[str, str] = {
@@ -62,9 +67,19 @@ _REMOVAL = (
     "If directory sync is on, it is turned off and can't be turned on again for 72 hours.",
 )
 
+_RETURN = (
+    "Whoever may sign in again can read and copy what is left in the tenant. Blocking them later takes none of that "
+    "back.",
+    "What the plan lists as impossible stays as it is: deleted subscriptions, removed domains, and what the recycle "
+    "bin no longer holds.",
+    "The closure ends with the rollback. Closing the tenant after all takes a new request and new approvals.",
+)
+
 
 def irreversible(gate: str, initial_domain: str = "") -> list[str]:
     """Sentences on what can't be undone once this gate is approved; `initial_domain` is the *.onmicrosoft.com name."""
+    if gate == Gate.ROLLBACK:
+        return list(_RETURN)
     if gate != Gate.DELETE_TENANT:
         return list(_REMOVAL)
     name = initial_domain or "The tenant's onmicrosoft.com name"

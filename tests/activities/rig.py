@@ -21,7 +21,16 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
-from tests.fakes.tenant import HOME, KEEPER_UPN, TARGET, FakeBilling, FakeDirectory, FakeOutside, FakePartner
+from tests.fakes.tenant import (
+    HOME,
+    KEEPER_UPN,
+    TARGET,
+    FakeBilling,
+    FakeDirectory,
+    FakeExternal,
+    FakeOutside,
+    FakePartner,
+)
 
 OLGA = Person(HOME, "olga", "olga@fabrikam.com", "Olga")
 ANN = Person(HOME, "ann", "ann@fabrikam.com", "Ann")
@@ -55,6 +64,7 @@ class Rig:
     billing: FakeBilling = field(default_factory=FakeBilling)
     partner: FakePartner | None = field(default_factory=FakePartner)
     outside: FakeOutside = field(default_factory=FakeOutside)
+    external: FakeExternal | None = field(default_factory=FakeExternal)
     clock: FakeClock = field(default_factory=FakeClock)
     records: MemoryRecords = field(default_factory=MemoryRecords)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -97,9 +107,14 @@ class Rig:
             self.people,
             self.mailer,
             self.channel,
+            make_external=None if self.external is None else self._external,
         )
         wiring.use(self.parts)
         return self
+
+    def _external(self, _: str) -> FakeExternal:
+        assert self.external is not None
+        return self.external
 
     @property
     def ledger(self) -> Ledger:

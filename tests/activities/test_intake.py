@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tenantclosure.errors import ListingIncomplete, RequestRefused, ServiceTrouble
+import activities
+from tenantclosure.errors import AccessRefused, ListingIncomplete, RequestRefused, ServiceTrouble
 from tenantclosure.intake import admit
 from tenantclosure.model.approval_policy import ApprovalPolicy
 from tenantclosure.model.inventory import Organization
@@ -21,6 +22,8 @@ POLICY = {
     "gates": {"plan": {"groups": {"it": 2, "owner": 1}, "distinct": 3}},
 }
 IT = {"group": "it", "quorum": 1, "people": ["ann@fabrikam.com", "bob@fabrikam.com"]}
+BASE = "/subscriptions/88888888-1111-4222-8333-444455556666/resourceGroups/g/providers/Microsoft.AzureActiveDirectory"
+CIAM, B2C = f"{BASE}/ciamDirectories/contoso", f"{BASE}/b2cDirectories/contoso.onmicrosoft.com"
 OWNER = {"group": "owner", "quorum": 1, "people": ["cyd@fabrikam.com"]}
 
 Change = Callable[[FakeDirectory], None]
@@ -49,8 +52,12 @@ def no_administrator(directory: FakeDirectory) -> None:
     directory.administrators = frozenset()
 
 
-def external(directory: FakeDirectory) -> None:
-    directory.tenant_type = "CIAM"
+def of_type(word: str) -> Change:
+    return lambda directory: setattr(directory, "tenant_type", word)
+
+
+def partner(directory: FakeDirectory) -> None:
+    directory.partner_type = "resellerPartnerDelegatedAdmin"
 
 
 BAD = [
@@ -66,7 +73,12 @@ BAD = [
     ("home tenant", {"tenantId": HOME}, nothing, "tenantId", 403),
     ("token of another tenant", {}, token_of_another, "domain", 400),
     ("another organization answers", {}, another_organization, "domain", 400),
-    ("not a workforce tenant", {}, external, "tenantId", 400),
+    ("a partner's directory", {}, partner, "tenantId", 400),
+    ("a type nobody knows", {}, of_type("Galactic"), "tenantId", 400),
+    ("an external tenant without its resource", {}, of_type("CIAM"), "externalDirectory", 400),
+    ("a workforce tenant with a resource", {"externalDirectory": CIAM}, nothing, "externalDirectory", 400),
+    ("a resource of the other kind", {"externalDirectory": CIAM}, of_type("AAD B2C"), "externalDirectory", 400),
+    ("no id of a directory", {"externalDirectory": "/subscriptions/x"}, of_type("CIAM"), "externalDirectory", 400),
     ("permissions missing", {}, no_permissions, "tenantId", 403),
     (
         "approver is the requester",
@@ -198,6 +210,76 @@ async def test_an_approver_of_a_custom_domain(rig: Rig) -> None:
     rig.directory.items["users"].append(user(99))
     found = await refused(rig, {"approvers": [IT, {**OWNER, "people": ["cyd@brand.example"]}]})
     assert found.kind == "approver-in-target"
+
+
+# -- external tenants ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("word", "resource"), [("CIAM", CIAM), ("AAD B2C", B2C)])
+async def test_an_external_tenant_is_admitted_with_its_resource(rig: Rig, word: str, resource: str) -> None:
+    """Azure says that the resource is this tenant: both kinds are admitted, known as such from the start, only read."""
+    rig.directory.tenant_type = word
+    assert rig.external is not None
+    rig.external.found = {"tenantId": TARGET, "kind": "any", "name": "contoso", "location": "Europe"}
+    row = await admit(document(externalDirectory=resource), OLGA, rig.parts)
+    assert resource == row["request"]["externalDirectory"]
+    assert [("find", resource)] == rig.external.asked
+    # A run reads it once, when it opens: before the survey has looked at the tenant.
+    run = (await activities.read_progress({"schema": 1, "closureId": row["closureId"], "epoch": 1}))["run"]
+    assert word == run["tenantType"]
+
+
+async def azure_refuses(rig: Rig, **changes: Any) -> RequestRefused:
+    """The refusal of an external tenant with its resource named."""
+    rig.directory.tenant_type = "CIAM"
+    return await refused(rig, {"externalDirectory": CIAM, **changes})
+
+
+async def test_what_azure_says_of_the_resource_decides(rig: Rig) -> None:
+    """Not there, another tenant's, not ours to see: each is a sentence of its own, and says what to do."""
+    assert rig.external is not None
+    rig.external.found = None
+    absent = await azure_refuses(rig)
+    rig.external.found = {"tenantId": HOME, "kind": "ciam", "name": "x", "location": ""}
+    another = await azure_refuses(rig)
+    rig.external.raises["find"] = [AccessRefused("HTTP 403; our application needs: Contributor")]
+    unseen = await azure_refuses(rig)
+    rig.external = None
+    rig.process()
+    no_way = await azure_refuses(rig)
+    found = (absent, another, unseen, no_way)
+
+    assert {"externalDirectory"} == {one.field for one in found}
+    assert [400, 403, 403, 403] == [one.status for one in found]
+    assert 4 == len({one.detail for one in found}) == len({one.remedy for one in found})
+    assert "Contributor" in unseen.detail and "CLOSURE_HOME_TENANT_ID" in no_way.remedy
+
+
+async def test_azure_in_trouble_is_no_refusal(rig: Rig) -> None:
+    """When Azure does not answer, the request may be sent again; nothing is left."""
+    rig.directory.tenant_type = "CIAM"
+    assert rig.external is not None
+    rig.external.raises["find"] = [ServiceTrouble("HTTP 503")]
+    with pytest.raises(ServiceTrouble):
+        await admit(document(externalDirectory=CIAM), OLGA, rig.parts)
+    assert rig.records.documents == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda rig: setattr(rig.external, "found", None), "no such resource"),
+        (lambda rig: setattr(rig.directory, "partner_type", "breadthPartner"), "Microsoft partner"),
+        (lambda rig: setattr(rig.directory, "tenant_type", "AAD"), "workforce tenant"),
+    ],
+)
+async def test_the_preflight_asks_again(rig: Rig, change: Callable[[Rig], None], why: str) -> None:
+    """What has changed since the request was filed ends the closure before anything is read, with the reason."""
+    rig.directory.tenant_type = "CIAM"
+    await rig.opened(externalDirectory=CIAM)
+    assert {} == await activities.check_preflight(await rig.order())
+    change(rig)
+    stopped = await activities.check_preflight(await rig.order())
+    assert "failed" == stopped["stop"]
+    assert why in stopped["detail"]
 
 
 # -- the people named -----------------------------------------------------------------------------------------------

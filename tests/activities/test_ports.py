@@ -14,13 +14,14 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import DyingRecords
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
-from tests.fakes.tenant import FakeBilling, FakeDirectory, FakeOutside, FakePartner
+from tests.fakes.tenant import FakeBilling, FakeDirectory, FakeExternal, FakeOutside, FakePartner
 
 PAIRS = [
     (ports.Clock, FakeClock()),
     (ports.Directory, FakeDirectory()),
     (ports.Billing, FakeBilling()),
     (ports.Partner, FakePartner()),
+    (ports.ExternalDirectory, FakeExternal()),
     (ports.Outside, FakeOutside()),
     (ports.People, FakePeople()),
     (ports.Mailer, FakeMailer()),

@@ -12,8 +12,10 @@ import pytest
 import activities
 from activities.report import gather
 from tenantclosure import names
+from tenantclosure.model.inventory import Item
 from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import KEEPER, subscription, user
+from web.view import closure_view
 
 
 async def finish(rig: Rig, result: str, why: str = "") -> dict[str, Any]:
@@ -99,6 +101,55 @@ async def test_the_report_after_a_second_plan(rig: Rig) -> None:
     assert (found["planned"], found["removed"]) == (46, 46)
 
 
+async def test_report_and_page_count_alike(rig: Rig) -> None:
+    """Refused under one plan and removed under the next, or at the second try: one outcome each, in both of them."""
+    rig.directory.script = {user(1).id: [403], user(2).id: [403, 403]}
+    await rig.ready()
+    await activities.work_shard(await rig.shard_order(0))
+    rig.directory.items["users"].append(user(99))
+    await activities.replan(await rig.order(detail="1 new"))
+    await rig.surveyed()
+    await activities.freeze_plan(await rig.order())
+    await rig.approved()
+    for shard in range(2):
+        await activities.work_shard(await rig.shard_order(shard))
+    rig.clock.go_on(days=1)
+    again = await activities.review_refused(await rig.order(family="users", operation="delete"))
+    assert again["again"] == 1
+    await activities.work_shard(await rig.shard_order(again["first"]))
+    counts = (await finish(rig, "closed"))["counts"]
+    assert counts["users"] == {"planned": 46, "removed": 46, "absent": 0, "kept": 1, "refused": 0, "failed": 0}
+    assert (await closure_view(rig.parts, await rig.row()))["counts"]["users"] == counts["users"]
+
+
+async def test_the_csv_tells_the_last_outcome(rig: Rig) -> None:
+    """Refused first and removed at the second try: one row, removed."""
+    rig.directory.script = {user(1).id: [403]}
+    await rig.ready()
+    for shard in range(3):
+        await activities.work_shard(await rig.shard_order(shard))
+    rig.clock.go_on(days=1)
+    again = await activities.review_refused(await rig.order(family="users", operation="delete"))
+    await activities.work_shard(await rig.shard_order(again["first"]))
+    await finish(rig, "closed")
+    data = (await rig.records.read_blob(names.report_path(rig.closure, "csv"))).decode("utf-8-sig")
+    rows = [row for row in csv.DictReader(io.StringIO(data)) if row["id"] == user(1).id]
+    assert [row["outcome"] for row in rows] == ["removed"]
+
+
+async def test_what_was_recorded_and_not_switched_is_in_the_report(rig: Rig) -> None:
+    """Per-user MFA, security defaults and Conditional Access policies as they were found."""
+    rig.directory.items["access-policies"] = [Item("p1", "Block legacy sign-in", {"state": "enabled"})]
+    rig.directory.mfa = {user(1).id: "enforced", user(2).id: "unknown"}
+    await rig.ready()
+    await activities.turn_off_mfa(await rig.order())
+    assert (await finish(rig, "aborted"))["access"] == {
+        "mfa": {"left": 45, "turnedOff": 1, "stillOn": 0, "unknown": 1},
+        "securityDefaults": True,
+        "policies": [{"name": "Block legacy sign-in", "state": "enabled"}],
+    }
+
+
 async def test_subscriptions_in_the_report(rig: Rig) -> None:
     """Where each subscription stands, and the outcome of those that are through."""
     rig.directory.items["subscriptions"] = [subscription(1), subscription(2)]
@@ -110,8 +161,20 @@ async def test_subscriptions_in_the_report(rig: Rig) -> None:
             await activities.advance_subscription(order)
         rig.clock.go_on(hours=2)
     report = await gather(rig.parts, rig.closure, "blocked", "")
-    assert [(s["name"], s["stage"]) for s in report["subscriptions"]] == [("E5 1", "active"), ("E5 2", "deprovisioned")]
+    stages = [(s["name"], s["stage"]) for s in report["subscriptions"]]
+    assert stages == [("E5 1", "planned"), ("E5 2", "deprovisioned")]
     assert report["counts"]["subscriptions"]["absent"] == 1
+
+
+async def test_blockers_come_with_the_newest_closing_date(rig: Rig) -> None:
+    """A closure that ends with something in the way says from when on it could have been closed; otherwise nothing."""
+    rig.directory.items["subscriptions"] = [subscription(1, status="LockedOut")]
+    await rig.planned()
+    report = await finish(rig, "aborted")
+    assert [b["what"] for b in report["blockers"]] == ["subscriptions"]
+    assert report["closing"]["earliest"] == (await rig.row())["earliest"]
+    await rig.ledger.change(rig.closure, lambda row: row.update(blockers=[]))
+    assert (await gather(rig.parts, rig.closure, "closed", ""))["closing"] is None
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -10,7 +10,7 @@ import activities
 from tenantclosure import wiring
 from tenantclosure.errors import ServiceTrouble, SignInRefused
 from tenantclosure.model.inventory import Answer, Item
-from tests.activities.rig import Rig, killed_at_each_write
+from tests.activities.rig import ANN, Rig, killed_at_each_write
 from tests.fakes.tenant import OWN, SHARED_POLICY, TARGET, FakeDirectory, principal, user
 
 
@@ -83,6 +83,65 @@ async def test_a_crash_while_freezing_keeps_the_old_policy(landed: bool) -> None
         assert rig.directory.policy == SHARED_POLICY
 
 
+FREEZE = "freeze-sign-ups-sign-up-policy"
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_refused_freeze_becomes_a_task_nobody_waits_for(rig: Rig, status: int) -> None:
+    """A person is asked, with the refusal; a wave that opens, or the look at readiness, proves it."""
+    await rig.ready()
+    rig.directory.policy_answer = Answer("", status, "Authorization_RequestDenied", "no")
+    assert await activities.freeze_sign_ups(await rig.order()) == {"frozen": False}
+    asked = await rig.ledger.task(rig.closure, FREEZE)
+    assert asked is not None
+    assert (asked["state"], asked["why"]) == (
+        "open",
+        f"Graph refused it to us: {status} Authorization_RequestDenied no",
+    )
+    assert asked["nextAt"] > asked["lookedAt"]
+
+    await activities.open_wave(await rig.order(family="users", operation="delete"))
+    assert (await rig.ledger.task(rig.closure, FREEZE) or {})["state"] == "open"
+    rig.directory.policy |= {
+        "allowedToSignUpEmailBasedSubscriptions": False,
+        "allowEmailVerifiedUsersToJoinOrganization": False,
+        "allowInvitesFrom": "none",
+    }
+    step = activities.open_wave if status == 400 else activities.check_readiness
+    await step(await rig.order(family="users", operation="delete"))
+    assert (await rig.ledger.task(rig.closure, FREEZE) or {})["state"] == "proven"
+    rig.directory.policy_answer = Answer("", 204)
+    assert await activities.undo_freeze(await rig.order()) == {"restored": True}
+    assert rig.directory.policy == SHARED_POLICY
+
+
+async def test_a_freeze_reported_done_that_does_not_show_goes_to_support(rig: Rig) -> None:
+    """A click proves nothing; after 96 hours Support is asked as well, once."""
+    await rig.ready()
+    rig.directory.policy_answer = Answer("", 403)
+    await activities.freeze_sign_ups(await rig.order())
+    await rig.ledger.report_task(rig.closure, FREEZE, ANN, "done")
+    for days in (1, 4, 1):
+        rig.clock.go_on(days=days)
+        await activities.open_wave(await rig.order(family="users", operation="delete"))
+    states = {task["taskId"]: task["state"] for task in await rig.ledger.tasks(rig.closure)}
+    assert states == {FREEZE: "open", "ask-support-sign-up-policy": "open"}
+    assert 2 == (await rig.words()).count("task:opened")
+
+
+async def test_a_freeze_that_shows_late_asks_nobody(rig: Rig) -> None:
+    """Accepted and shown after a moment: frozen, without a task."""
+    await rig.ready()
+    read, looks = rig.directory.sign_up_policy, iter([SHARED_POLICY, SHARED_POLICY])
+
+    async def late() -> Any:
+        return dict(next(looks, None) or await read())
+
+    rig.directory.sign_up_policy = late  # type: ignore[method-assign]
+    assert await activities.freeze_sign_ups(await rig.order()) == {"frozen": True}
+    assert await rig.ledger.tasks(rig.closure) == []
+
+
 # -- sync, MFA, applications ------------------------------------------------------------------------------------------
 async def test_sync_is_refused_to_an_application(rig: Rig) -> None:
     """A tenant that syncs: Graph's refusal leads to a person, with the reason."""
@@ -102,6 +161,23 @@ async def test_no_sync_no_write(rig: Rig, sync: bool | None, state: str) -> None
     assert rig.directory.asked == []
 
 
+@pytest.mark.parametrize("answered", [Answer(TARGET, 204), Answer(TARGET, 403), Answer(TARGET, 400)])
+async def test_sync_is_turned_off_once(rig: Rig, answered: Answer) -> None:
+    """Accepted once, it is not asked for again while the flag still stands; a refusal may be tried again."""
+    rig.directory.sync = True
+    await rig.ready()
+    asked: list[int] = []
+
+    async def turn_off() -> Answer:
+        asked.append(answered.status)
+        return answered
+
+    rig.directory.turn_off_sync = turn_off  # type: ignore[method-assign]
+    states = [(await activities.turn_off_sync(await rig.order()))["state"] for _ in range(2)]
+    assert states == ["turning" if answered.done else "refused"] * 2
+    assert len(asked) == (1 if answered.done else 2)
+
+
 async def test_mfa_of_the_plan_only(rig: Rig) -> None:
     """MFA goes off for planned users; the keeper's and a newcomer's is not touched."""
     await rig.ready()
@@ -110,7 +186,53 @@ async def test_mfa_of_the_plan_only(rig: Rig) -> None:
     rig.directory.mfa[rig.directory.items["users"][0].id] = "enforced"
     found = await activities.turn_off_mfa(await rig.order())
     assert rig.directory.asked == [("turn_off_mfa", [user(1).id, user(2).id])]
-    assert (found["turnedOff"], found["left"]) == (2, 46)
+    assert (found["turnedOff"], found["stillOn"], found["left"]) == (2, 0, 46)
+
+
+async def test_mfa_that_beta_does_not_tell_is_unknown(rig: Rig) -> None:
+    """Beta fails for good, or tells nothing of some: that is reported, and the phase goes on without a write."""
+    await rig.ready()
+    rig.directory.mfa = {user(1).id: "unknown", user(2).id: "unknown"}
+    assert (await activities.turn_off_mfa(await rig.order()))["unknown"] == 2
+
+    async def broken(ids: Any) -> Any:
+        raise ServiceTrouble("beta: HTTP 404")
+
+    rig.directory.mfa_states = broken  # type: ignore[method-assign]
+    found = await activities.turn_off_mfa(await rig.order())
+    assert (found["unknown"], found["turnedOff"]) == (45, 0)
+    assert rig.clock.slept == [2.0, 4.0]
+    assert rig.directory.asked == []
+    marks = await rig.ledger.marks(rig.closure)
+    assert marks["mfa-state", 1]["unknown"] == 45
+
+
+async def test_mfa_counts_what_a_fresh_look_shows(rig: Rig) -> None:
+    """A refused or lost PATCH is no success: the look afterwards says who still has it on."""
+    await rig.ready()
+    rig.directory.mfa = {user(1).id: "enforced", user(2).id: "enabled"}
+    done = rig.directory.turn_off_mfa
+
+    async def half(ids: Any) -> Any:
+        answers = await done(ids)
+        rig.directory.mfa[user(2).id] = "enabled"
+        return answers
+
+    rig.directory.turn_off_mfa = half  # type: ignore[method-assign]
+    found = await activities.turn_off_mfa(await rig.order())
+    assert (found["turnedOff"], found["stillOn"], found["unknown"]) == (1, 1, 0)
+
+
+async def test_a_lost_sign_in_is_not_betas_trouble(rig: Rig) -> None:
+    """Without a token nothing is known of anybody: tried again, not reported as unknown."""
+    await rig.ready()
+
+    async def shut_out(ids: Any) -> Any:
+        raise SignInRefused(TARGET, 7000222, "the secret has expired")
+
+    rig.directory.mfa_states = shut_out  # type: ignore[method-assign]
+    with pytest.raises(SignInRefused):
+        await activities.turn_off_mfa(await rig.order())
 
 
 async def refused_applications(rig: Rig) -> list[str]:
@@ -124,14 +246,16 @@ async def refused_applications(rig: Rig) -> list[str]:
 
 
 async def test_refused_applications_are_disabled(rig: Rig) -> None:
-    """What can't be deleted is disabled; what can't be disabled either is Microsoft's own and does not block."""
+    """What can't be deleted is disabled and does not block; what can't be disabled either blocks (test_refused)."""
     first, second = await refused_applications(rig)
     rig.directory.script[second] = [403]
     found = await activities.disable_refused(await rig.order())
     assert found == {"refused": 2, "disabled": 1}
     rig.directory.items["users"] = rig.directory.items["users"][:1]
     ready = await activities.check_readiness(await rig.order())
-    assert ready["ready"], ready
+    assert {row["check"] for row in ready["checks"] if row["state"] == "fail"} == {"enterprise-applications"}
+    blockers = {b["what"]: b["items"] for b in (await rig.row())["blockers"]}
+    assert blockers["enterprise-applications"] == [principal(2).name]
     assert first in {item.id for item in rig.directory.items["service-principals"]}
 
 
@@ -150,12 +274,13 @@ async def test_readiness_looks_afresh(rig: Rig) -> None:
     await rig.ready()
     rig.billing.azure = {"sub": "Enabled"}
     found = await activities.check_readiness(await rig.order())
-    failed = {row["check"]: row["items"] for row in found["checks"] if row["state"] == "fail"}
+    failed = {row["check"] for row in found["checks"] if row["state"] == "fail"}
+    blockers = {b["what"]: b for b in (await rig.row())["blockers"]}
     assert not found["ready"]
-    assert failed["applications"] == ["Left app"]
-    assert failed["azure-subscriptions"] == ["sub"]
-    assert {b["what"] for b in (await rig.row())["blockers"]} == set(failed)
-    assert next(b for b in (await rig.row())["blockers"] if b["what"] == "users")["why"].startswith("45 found")
+    assert blockers["applications"]["items"] == ["Left app"]
+    assert blockers["azure-subscriptions"]["items"] == ["sub"]
+    assert blockers.keys() == failed
+    assert blockers["users"]["why"].startswith("45 found")
 
 
 # -- hand-over --------------------------------------------------------------------------------------------------------
@@ -188,6 +313,32 @@ async def test_a_newcomer_stops_the_hand_over() -> None:
     rig.directory.items["users"].append(user(99))
     assert (await activities.hand_over(await rig.order()))["stop"] == "drift"
     assert rig.directory.asked == []
+    wiring.use(None)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_refused_hand_over_tells_the_keeper(status: int) -> None:
+    """Our service principal can't be removed: the keeper's checklist says so, also when it is asked once more."""
+    rig = await empty()
+    rig.directory.script[OWN] = [status] * 9
+    told = await activities.hand_over(await rig.order())
+    assert f"was refused ({status} Scripted)" in told["why"]
+    assert await activities.hand_over(await rig.order()) == told
+    assert rig.directory.sent == [OWN]
+    assert await rig.directory.own_service_principal() is not None
+    wiring.use(None)
+
+
+async def test_a_401_for_ourselves_is_our_own_end() -> None:
+    """The removal got through before its answer did: nobody knows us any more, so nothing is left for the keeper."""
+    rig = await empty()
+
+    async def shut_out() -> Any:
+        raise SignInRefused(TARGET, 700016, "not in the directory")
+
+    rig.directory.script[OWN] = [401]
+    rig.directory.after = lambda *_: setattr(rig.directory, "organization", shut_out)
+    assert await activities.hand_over(await rig.order()) == {}
     wiring.use(None)
 
 
@@ -235,60 +386,3 @@ async def test_a_lost_token_proves_our_own_end(trouble: ServiceTrouble, done: bo
             await activities.hand_over(await rig.order())
     assert bool(await rig.ledger.mark(rig.closure, "handed-over", 1)) == done
     wiring.use(None)
-
-
-# -- tasks ------------------------------------------------------------------------------------------------------------
-async def test_the_tenant_is_gone_when_nobody_sees_it(rig: Rig) -> None:
-    """Three sightings in a row prove it; one `unknown` or `alive` in between does not."""
-    await rig.ready()
-    order = await rig.order(kind="delete-tenant", target="t", name="contoso")
-    await activities.open_task(order)
-    rig.outside.sightings = ["gone", "gone", "unknown"]
-    assert not (await activities.probe_task(order))["proven"]
-    rig.outside.sightings = ["gone", "gone", "alive"]
-    assert not (await activities.probe_task(order))["proven"]
-    rig.outside.sightings = ["gone"]
-    assert (await activities.probe_task(order))["proven"]
-    (task,) = await rig.ledger.tasks(rig.closure)
-    assert task["state"] == "proven"
-
-
-async def test_sync_is_off_when_no_user_is_synced(rig: Rig) -> None:
-    """The flag alone proves nothing while users are still marked as synchronised."""
-    await rig.ready()
-    order = await rig.order(kind="turn-off-sync", target="t", name="sync")
-    rig.directory.sync = True
-    assert not (await activities.probe_task(order))["proven"]
-    rig.directory.sync = False
-    rig.directory.change("users", user(44).id, synced=True)
-    assert not (await activities.probe_task(order))["proven"]
-    rig.directory.change("users", user(44).id, synced=False)
-    assert (await activities.probe_task(order))["proven"]
-
-
-async def test_a_report_of_done_proves_nothing(rig: Rig) -> None:
-    """What a person says is kept; the task stays open until its probe succeeds."""
-    from tests.activities.rig import ANN
-
-    await rig.ready()
-    order = await rig.order(kind="delete-tenant", target="t", name="contoso")
-    task = (await activities.open_task(order))["taskId"]
-    await rig.ledger.report_task(rig.closure, task, ANN, "done it")
-    assert not (await activities.probe_task(order))["proven"]
-    found = await rig.ledger.task(rig.closure, task)
-    assert found is not None
-    assert (found["state"], len(found["reports"])) == ("open", 1)
-
-
-async def test_an_opened_task_follows_its_run_and_opens_again(rig: Rig) -> None:
-    """A new run's instance is woken instead of the old one's; a proven task that is needed again is open again."""
-    await rig.ready()
-    order = await rig.order(kind="turn-off-sync", target="t", name="sync")
-    task = (await activities.open_task(order))["taskId"]
-    await activities.open_task({**order, "instance": "new"})
-    assert (await rig.ledger.task(rig.closure, task) or {})["instance"] == "new"
-    assert (await rig.words()).count("task:opened") == 1
-    await rig.ledger.prove_task(rig.closure, task, "seen")
-    await activities.open_task({**order, "instance": "newer"})
-    assert (await rig.ledger.task(rig.closure, task) or {})["state"] == "open"
-    assert (await rig.words()).count("task:opened") == 2

@@ -77,6 +77,22 @@ def start_over(ctx: task.OrchestrationContext, rounds: int) -> Any:
     return event
 
 
+def child_each_time(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Any:
+    """Start one child in each of two histories, under a name of its own if asked to; returns both their ids."""
+    name = f"{ctx.instance_id}:{len(order['ids'])}" if order["named"] else None
+    ids = [*order["ids"], (yield ctx.call_sub_orchestrator("who_am_i", instance_id=name))]
+    if len(ids) < 2:
+        ctx.continue_as_new({**order, "ids": ids}, save_events=True)
+        return None
+    return ids
+
+
+def who_am_i(ctx: task.OrchestrationContext, _: Any) -> Any:
+    """Return its own instance id."""
+    yield ctx.create_timer(MOMENT)
+    return ctx.instance_id
+
+
 def ten_days(ctx: task.OrchestrationContext, _: Any) -> Any:
     """One long timer."""
     yield ctx.create_timer(timedelta(days=10))
@@ -103,7 +119,8 @@ def hub() -> Iterator[TaskHubGrpcClient]:
     backend = Backend()
     address = backend.start()
     worker = TaskHubGrpcWorker(host_address=address)
-    for orchestrator in (all_of_nothing, lost_wait, retry_with_timeout, call_async, start_over, ten_days):
+    known = (all_of_nothing, lost_wait, retry_with_timeout, call_async, start_over, ten_days)
+    for orchestrator in (*known, child_each_time, who_am_i):
         worker.add_orchestrator(orchestrator)
     for activity in (refuse, agree, asynchronous):
         worker.add_activity(activity)
@@ -169,6 +186,16 @@ def test_early_event_survives_continue_as_new(hub: TaskHubGrpcClient) -> None:
     hub.raise_orchestration_event(instance, "early", data={"by": "ann"})
 
     assert output(finish(hub, instance)) == {"by": "ann"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_children_of_a_new_history_get_the_ids_of_the_old_ones(hub: TaskHubGrpcClient, named: bool) -> None:
+    """After ``continue_as_new`` the engine numbers children from the beginning; only names of our own stay apart."""
+    instance = hub.schedule_new_orchestration("child_each_time", input={"ids": [], "named": named})
+    ids = output(finish(hub, instance))
+
+    assert len(ids) == 2
+    assert (ids[0] != ids[1]) == named
 
 
 def test_live_instance_id_is_refused(hub: TaskHubGrpcClient) -> None:

@@ -15,7 +15,7 @@ DAY = 86_400.0
 HOUR = 3_600.0
 ORDER = {"schema": 1, "closureId": "11111111-2222-3333-4444-555555555555-1", "epoch": 1}
 ROOT = f"{ORDER['closureId']}-e1"
-STORY = [phase for phase in Phase if phase != Phase.REPORT]
+STORY = [phase for phase in Phase if phase not in (Phase.REPORT, Phase.GATE_ROLLBACK, Phase.ROLLBACK)]
 
 
 class Tenant:
@@ -31,7 +31,9 @@ class Tenant:
         subscriptions: dict[str, str] | None = None,
     ) -> None:
         self.serial, self.epoch, self.control, self.result = 1, 1, "run", None
-        self.run = {"quietDays": quiet_days, "keeps": keeps, "lanes": lanes}
+        self.run = {"quietDays": quiet_days, "keeps": keeps, "lanes": lanes, "tenantType": "AAD"}
+        self.rollback: dict[str, Any] | None = None
+        self.to_restore: list[dict[str, Any]] = []
         self.shards = {"users": (1, 1), **(shards or {})}
         self.subscriptions = subscriptions if subscriptions is not None else {"sub-1": "manual"}
         self.done: set[tuple[str, int]] = set()
@@ -89,7 +91,7 @@ class Tenant:
         """What every activity asks first."""
         if order["epoch"] != self.epoch or self.result is not None:
             return {"stop": "fenced", "detail": "another run"}
-        word = {"pause": "paused", "abort": "aborted"}.get(self.control)
+        word = {"pause": "paused", "abort": "aborted", "rollback": "rollback"}.get(self.control)
         return {"stop": word, "detail": ""} if word else None
 
     # -- the activities ------------------------------------------------------------------------------------------------
@@ -104,6 +106,8 @@ class Tenant:
             "leastPoll": 0.5,
             "rate": 20.0,
             "burst": 3000,
+            "rollback": self.rollback["serial"] if self.rollback else None,
+            "endsAs": self.rollback["endsAs"] if self.rollback else None,
             **self.run,
         }
         done = [str(phase) for phase in Phase if (str(phase), self.serial) in self.done]
@@ -180,10 +184,10 @@ class Tenant:
 
     def list_subscriptions(self, order: dict[str, Any]) -> Any:
         items = [one for one, provider in self.subscriptions.items() if provider in order["providers"]]
-        return self._stop(order) or {"items": items}
+        return self._stop(order) or {"items": items, "seconds": DAY}
 
     def advance_subscription(self, order: dict[str, Any]) -> Any:
-        return self._stop(order) or {"done": True, "stage": order["goal"], "seconds": 0.5}
+        return self._stop(order) or {"done": True, "parked": True, "stage": order["goal"], "seconds": 0.5}
 
     def turn_off_mfa(self, order: dict[str, Any]) -> Any:
         return self._stop(order) or {"left": 0, "turnedOff": 0, "unknown": 0, "securityDefaults": True}
@@ -192,7 +196,27 @@ class Tenant:
         return self._stop(order) or {"refused": 0, "disabled": 0}
 
     def check_readiness(self, order: dict[str, Any]) -> Any:
-        return self._stop(order) or {"ready": True, "checks": []}
+        return self._stop(order) or {"ready": True, "checks": [], "seconds": DAY}
+
+    def review_refused(self, order: dict[str, Any]) -> Any:
+        return self._stop(order) or {"again": 0, "first": 0, "last": 0, "tokens": 3000.0, "waiting": 0}
+
+    def begin_rollback(self, order: dict[str, Any]) -> Any:
+        self.serial, self.control = order["serial"] + 1, "run"
+        self.rollback = {"serial": self.serial, "endsAs": "aborted"}
+        return {}
+
+    def plan_rollback(self, order: dict[str, Any]) -> Any:
+        items = sum(wave["shards"] for wave in self.to_restore)
+        return self._stop(order) or {"items": items, "waves": self.to_restore, "tokens": 3000.0}
+
+    def finish_rollback(self, order: dict[str, Any]) -> Any:
+        self.written.append("rolled-back")
+        return self._stop(order) or {"restored": 1, "impossible": 0}
+
+    def delete_directory(self, order: dict[str, Any]) -> Any:
+        self.written.append("delete-directory")
+        return self._stop(order) or {"state": "accepted", "seconds": 0, "why": ""}
 
     def open_task(self, order: dict[str, Any]) -> Any:
         return self._stop(order) or {"taskId": f"{order['kind']}-{order['target']}"}

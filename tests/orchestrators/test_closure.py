@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from durabletask import task
 
+from orchestrators.await_ready import await_ready
+from orchestrators.close_tenant import ROLLBACK, Run
 from orchestrators.close_tenant import STORY as STEPS
-from orchestrators.close_tenant import Run, _readiness
 from tenantclosure.names import Activity, Family, Phase, Result
+from tenantclosure.policy.selling import Provider
 from tenantclosure.policy.timing import CONFIRM_TRIES
 from tests.orchestrators.stepper import Stepper
 from tests.orchestrators.tenant import DAY, ORDER, ROOT, STORY, Tenant
@@ -25,12 +25,12 @@ WORK = {
     Phase.SYNC_OFF: ["turn_off_sync"],
     Phase.PURCHASES: ["list_subscriptions"],
     Phase.QUIET: [],
-    Phase.USERS: ["open_wave", "work_shard", "open_wave", "work_shard", "open_wave", "confirm_wave"],
+    Phase.USERS: ["open_wave", "work_shard", "open_wave", "work_shard", "open_wave", "confirm_wave", "review_refused"],
     Phase.CANCEL: ["open_wave", "confirm_wave", "list_subscriptions", "advance_subscription"],
     Phase.DELETE_SUBSCRIPTIONS: ["list_subscriptions", "advance_subscription"],
     Phase.MFA_OFF: ["turn_off_mfa"],
-    Phase.APPLICATIONS: ["open_wave", "confirm_wave", "open_wave", "confirm_wave", "disable_refused"],
-    Phase.READINESS: ["check_readiness"],
+    Phase.APPLICATIONS: [*["open_wave", "confirm_wave"] * 2, "disable_refused", *["review_refused"] * 2],
+    Phase.READINESS: ["list_subscriptions", "advance_subscription", *["review_refused"] * 4, "check_readiness"],
     Phase.GATE_DELETE: ["open_gate", "judge_gate"],
     Phase.DELETE_TENANT: ["hand_over", "open_task", "probe_task"],
 }
@@ -54,12 +54,13 @@ def test_whole_closure_goes_through_every_phase_in_the_products_order(in_batches
     assert {"closureId": ORDER["closureId"], "result": Result.CLOSED} == instance.output
     assert [*expected, "begin_phase", "write_report", "end_closure"] == stepper.names()
     assert [*STORY, Phase.REPORT] == phases(stepper)
-    assert list(Phase) == phases(stepper)
 
 
 def test_every_phase_of_the_product_has_its_place_in_the_story() -> None:
-    """No phase of the enum is forgotten, none stands twice."""
-    assert [*(phase for phase, _ in STEPS), Phase.REPORT] == list(Phase)
+    """No phase of the enum is forgotten, none stands twice; a rollback's come in place of the others."""
+    told = [*(phase for phase, _ in STEPS), Phase.REPORT, *(phase for phase, _ in ROLLBACK)]
+
+    assert list(Phase) == told
 
 
 @pytest.mark.parametrize("count", range(len(STORY) + 1))
@@ -149,7 +150,8 @@ def test_no_user_is_touched_before_sync_and_purchases_are_done() -> None:
     assert [] == stepper.of("open_wave") == stepper.of("list_subscriptions")
 
     tenant.proven.add("turn-off-sync")
-    tenant.when("advance_subscription", lambda order: True, {"done": False, "stage": "active", "seconds": 2 * DAY})
+    waits = {"done": False, "parked": True, "stage": "planned", "seconds": 2 * DAY}
+    tenant.when("advance_subscription", lambda order: True, waits)
     stepper.run(until=4 * DAY)
 
     assert ["own"] == [call.order["item"] for call in stepper.of("advance_subscription")]
@@ -189,7 +191,6 @@ def test_custom_domains_go_before_subscriptions_are_cancelled() -> None:
     names = stepper.names()
 
     assert ("domains", "delete", 0) in tenant.worked
-    assert stepper.of("work_shard")[-1].at <= stepper.of("advance_subscription")[0].at
     assert names.index("advance_subscription") > max(n for n, name in enumerate(names) if name == "work_shard")
 
 
@@ -200,7 +201,8 @@ def test_purchases_only_touch_self_service_and_later_phases_touch_all() -> None:
 
     assert ["self-service"] == asked[0]
     assert asked[1] == asked[2]
-    assert {"azure", "mca", "csp", "self-service", "free", "trial", "manual"} == set(asked[1])
+    assert set(Provider) == set(asked[1]) == set(asked[3])
+    assert [None, None, None, True] == [call.order.get("due") for call in stepper.of("list_subscriptions")]
 
 
 def test_empty_tenant_closes() -> None:
@@ -250,7 +252,7 @@ def test_confirmation_looks_again_at_growing_distance_until_the_listing_is_clean
 def test_readiness_looks_again_until_ready_hourly_at_first_daily_later() -> None:
     """A failing check keeps the closure waiting; the gate delete-tenant opens only once all pass."""
     tenant = Tenant()
-    tenant.does(Activity.CHECK_READINESS, *[{"ready": False, "checks": []}] * 9)
+    tenant.does(Activity.CHECK_READINESS, *[{"ready": False, "checks": [], "seconds": 9 * DAY}] * 9)
     stepper, instance = tenant.close()
     looks = [call.at for call in stepper.of("check_readiness")]
     gaps = [(later - at) / 3600 for at, later in itertools.pairwise(looks)]
@@ -260,43 +262,127 @@ def test_readiness_looks_again_until_ready_hourly_at_first_daily_later() -> None
     assert stepper.of("await_gate")[1].at >= looks[-1]
 
 
-def test_readiness_survives_any_number_of_looks() -> None:
-    """The wait stays a day after a thousand looks, where 2 to their power is no number any more."""
-    waits: list[float] = []
+def test_readiness_waits_in_a_history_of_its_own_that_stays_short() -> None:
+    """After a year of daily looks no history has grown: each round is a new one, and a thousandth look waits a day."""
+    tenant = Tenant()
+    tenant.activities[Activity.CHECK_READINESS] = lambda _: {"ready": stepper.time > 365 * DAY, "seconds": 400 * DAY}
+    stepper = tenant.stepper()
+    instance = stepper.start("close_tenant", ORDER, ROOT)
+    stepper.run()
 
-    class Context:
-        """Just enough of a context to step the phase by hand: the engine would take minutes for so many looks."""
+    assert Result.CLOSED == instance.output["result"]
+    assert stepper.longest()["await_ready"] <= 60
+    assert stepper.longest()["close_tenant"] <= 350
 
-        def call_activity(self, _name: str, *, input: Run) -> task.Task:
-            return task.CompletableTask()
+    late = Tenant()
+    late.does(Activity.CHECK_READINESS, {"ready": False, "seconds": 9 * DAY})
+    stepper = late.stepper()
+    stepper.start(await_ready.__name__, {**ORDER, **late.read_progress(ORDER)["run"], "looks": 1100}, "ready")
+    stepper.run()
 
-        def wait_for_external_event(self, _name: str) -> task.Task:
-            return task.CancellableTask()
+    assert DAY == stepper.time
 
-        def create_timer(self, wait: timedelta) -> task.Task:
-            waits.append(wait.total_seconds())
-            return task.TimerTask()
 
-    phase = _readiness(Context(), {"keeps": False, "daySeconds": DAY})  # type: ignore[arg-type]
-    next(phase)
-    for _ in range(1100):
-        phase.send({"ready": False})
-        phase.send(None)
+@pytest.mark.parametrize("whose", ["list_subscriptions", "advance_subscription", "check_readiness"])
+def test_readiness_looks_again_on_the_next_date_that_is_known(whose: str) -> None:
+    """The earliest of what the subscriptions, the one just looked at and the checks say; never more than an hour at
+    first.
+    """
+    tenant = Tenant()
+    told = {
+        "list_subscriptions": {"items": ["sub-1"], "seconds": 9 * DAY},
+        "advance_subscription": {"done": False, "parked": True, "stage": "disabled", "seconds": 9 * DAY},
+        "check_readiness": {"ready": False, "seconds": 9 * DAY},
+    }
+    told[whose]["seconds"] = 120.0
+    tenant.mark(phase for phase in STORY if phase != Phase.READINESS)
+    for name, answer in told.items():
+        tenant.does(name, answer)
+    stepper, _ = tenant.close()
 
-    assert {DAY} == set(waits[5:])
+    assert [0.0, 120.0] == [call.at for call in stepper.of("check_readiness")]
+
+
+def test_readiness_ends_subscriptions_side_by_side_and_reviews_what_refused() -> None:
+    """Those that are due are brought forward to the end, each by a child that does not wait; then the refused."""
+    tenant = Tenant(subscriptions={"sub-1": "csp", "sub-2": "azure"})
+    tenant.mark(phase for phase in STORY if phase != Phase.READINESS)
+    stepper, _ = tenant.close(lasts={"advance_subscription": 5.0})
+    ended = [call.order for call in stepper.of("end_subscription")]
+
+    assert [("sub-1", "deleted", True), ("sub-2", "deleted", True)] == [
+        (order["item"], order["goal"], order["park"]) for order in ended
+    ]
+    assert {stepper.of("check_readiness")[0].instance} == {order["waiter"] for order in ended}
+    families = ["users", "domains", "applications", "service-principals"]
+    assert families == [c.order["family"] for c in stepper.of("review_refused")]
+    assert 5.0 == stepper.time
+
+
+def test_what_is_free_again_is_tried_again_and_confirmed() -> None:
+    """A review that reopened shards has them worked once more, those and no others, and the listing looked at again."""
+    tenant = Tenant(shards={"users": (6, 6)})
+    again = {"again": 3, "first": 2, "last": 4, "tokens": 7.0, "waiting": 1}
+    tenant.when(Activity.REVIEW_REFUSED, lambda order: order["phase"] == Phase.READINESS, again)
+    tenant.mark(phase for phase in STORY if phase != Phase.READINESS)
+    stepper, instance = tenant.close()
+
+    assert Result.CLOSED == instance.output["result"]
+    assert [("users", "delete", 2), ("users", "delete", 3)] == sorted(tenant.worked)
+    assert 7.0 == stepper.of("run_phase")[0].order["tokens"]
+    assert 1 == len(stepper.of("confirm_wave"))
+    assert stepper.names().index("confirm_wave") < stepper.names().index("check_readiness")
 
 
 def test_a_wake_brings_the_next_readiness_check_forward() -> None:
     """A person who cleared a blocker does not wait for the next hour."""
     tenant = Tenant()
-    tenant.does(Activity.CHECK_READINESS, {"ready": False, "checks": []})
+    tenant.does(Activity.CHECK_READINESS, {"ready": False, "checks": [], "seconds": DAY})
     stepper = tenant.stepper()
     instance = stepper.start("close_tenant", ORDER, ROOT)
-    stepper.at(60.0, lambda: stepper.wake(ROOT))
+    stepper.at(60.0, lambda: stepper.wake(stepper.of("check_readiness")[0].instance))
     stepper.run()
 
     assert Result.CLOSED == instance.output["result"]
     assert [0.0, 60.0] == [call.at for call in stepper.of("check_readiness")]
+
+
+# -- the end of the tenant -------------------------------------------------------------------------------------------
+def test_external_tenant_is_deleted_by_azure_and_nobody_is_asked() -> None:
+    """The resource is deleted and looked after until Azure has accepted; then only the proof from outside counts."""
+    tenant = Tenant()
+    tenant.run["tenantType"] = "CIAM"
+    running = {"state": "deleting", "seconds": 30.0, "why": ""}
+    tenant.does(Activity.DELETE_DIRECTORY, running, running)
+    stepper, instance = tenant.close()
+
+    assert Result.CLOSED == instance.output["result"]
+    assert [0.0, 30.0, 60.0] == [call.at for call in stepper.of("delete_directory")]
+    assert [] == stepper.of("hand_over") == stepper.of("open_task")
+    assert 1 == len(stepper.of("probe_task"))
+
+
+@pytest.mark.parametrize("type_", ["CIAM", "AAD B2C"])
+def test_external_tenant_that_azure_does_not_delete_becomes_a_task_with_the_reason(type_: str) -> None:
+    """A refusal asks a person and says why."""
+    tenant = Tenant()
+    tenant.run["tenantType"] = type_
+    tenant.does(Activity.DELETE_DIRECTORY, {"state": "refused", "seconds": 0, "why": "409 user flows are left"})
+    stepper, instance = tenant.close()
+
+    assert Result.CLOSED == instance.output["result"]
+    assert ("delete-tenant", "409 user flows are left") == tuple(
+        stepper.of("open_task")[0].order[name] for name in ("kind", "why")
+    )
+
+
+def test_hand_over_that_left_something_tells_the_keeper() -> None:
+    """What our application could not remove of itself stands in the keeper's checklist."""
+    tenant = Tenant()
+    tenant.does(Activity.HAND_OVER, {"why": "Our enterprise application is left."})
+    stepper, _ = tenant.close()
+
+    assert "Our enterprise application is left." == stepper.of("open_task")[0].order["why"]
 
 
 def test_tenant_deletion_waits_for_the_proof_from_outside() -> None:
@@ -327,7 +413,7 @@ def test_no_history_grows_past_two_thousand_events() -> None:
 
     def advance(order: Run) -> Any:
         left[order["item"]] -= 1
-        return {"done": left[order["item"]] < 0, "stage": "disabled", "seconds": DAY}
+        return {"done": left[order["item"]] < 0, "parked": True, "stage": "disabled", "seconds": DAY}
 
     tenant.activities[Activity.ADVANCE_SUBSCRIPTION] = advance
     for _ in range(4):
@@ -337,7 +423,8 @@ def test_no_history_grows_past_two_thousand_events() -> None:
     assert Result.CLOSED == instance.output["result"]
     assert 207 == len(tenant.worked) == len(set(tenant.worked))
     assert max(stepper.longest().values()) <= 2000, stepper.longest()
-    assert stepper.longest()["end_subscription"] <= 250
+    assert stepper.longest()["end_subscription"] <= 60
+    assert stepper.longest()["await_ready"] <= 250
     assert stepper.longest()["run_lane"] <= 250
 
 

@@ -17,7 +17,7 @@ RUN = {"schema": 1, "closureId": "c", "epoch": 1, "serial": 1, "phase": "p", "in
 RUN |= {"daySeconds": DAY, "leastPoll": 0.5}
 GATE = {**RUN, "gate": "plan"}
 TASK = {**RUN, "kind": "turn-off-sync", "target": "t", "name": "n", "ask": True}
-SUBSCRIPTION = {**RUN, "item": "sub-1", "goal": "deleted"}
+SUBSCRIPTION = {**RUN, "item": "sub-1", "goal": "deleted", "park": False, "waiter": None}
 
 
 class Gate:
@@ -291,14 +291,14 @@ def test_subscription_waits_four_hundred_days_with_a_bounded_history() -> None:
 
     def advance(_: Any) -> Any:
         done = stepper.time >= 400 * DAY
-        return {"done": done, "stage": "deprovisioned" if done else "non-renewing", "seconds": DAY}
+        return {"done": done, "parked": True, "stage": "deprovisioned" if done else "non-renewing", "seconds": DAY}
 
     stepper = Stepper(ORCHESTRATORS, {"advance_subscription": advance})
     instance = stepper.start("end_subscription", SUBSCRIPTION, "sub")
     stepper.run()
     steps = stepper.of("advance_subscription")
 
-    assert {"stage": "deprovisioned"} == instance.output
+    assert {"stage": "deprovisioned", "seconds": DAY} == instance.output
     assert 400 * DAY == stepper.time
     assert 401 == len(steps)
     assert {str({**SUBSCRIPTION, "instance": "sub"})} == {str(call.order) for call in steps}
@@ -310,21 +310,34 @@ def test_longest_timer_is_thirty_days_and_is_cut_short_by_a_wake() -> None:
     """A wait of a year is looked after every 30 days; a person who cancelled by hand wakes it in the middle."""
 
     def advance(_: Any) -> Any:
-        return {"done": stepper.time >= 45 * DAY, "stage": "disabled", "seconds": 365 * DAY}
+        return {"done": stepper.time >= 45 * DAY, "parked": True, "stage": "disabled", "seconds": 365 * DAY}
 
     stepper = Stepper(ORCHESTRATORS, {"advance_subscription": advance})
     instance = stepper.start("end_subscription", SUBSCRIPTION, "sub")
     stepper.at(45 * DAY, lambda: stepper.wake("sub"))
     stepper.run(until=45 * DAY)
 
-    assert {"stage": "disabled"} == instance.output
+    assert {"stage": "disabled", "seconds": DAY} == instance.output
     assert [0.0, LONGEST_TIMER, 45 * DAY] == [call.at for call in stepper.of("advance_subscription")]
+
+
+def test_parked_subscription_stops_where_only_a_date_or_a_person_can_help() -> None:
+    """It goes on while there is something to call, then says when to come back; reports wake who waits for it."""
+    rounds = iter([{"done": False, "parked": False, "stage": "planned", "seconds": 0.0}] * 2)
+    parked = {"done": False, "parked": True, "stage": "cancel-requested", "seconds": 900.0}
+    stepper = Stepper(ORCHESTRATORS, {"advance_subscription": lambda _: next(rounds, parked)})
+    instance = stepper.start("end_subscription", {**SUBSCRIPTION, "park": True, "waiter": "parent"}, "sub")
+    stepper.run()
+
+    assert {"stage": "cancel-requested", "seconds": 900.0} == instance.output
+    assert 0.0 == stepper.time
+    assert {"parent"} == {call.order["instance"] for call in stepper.of("advance_subscription")}
 
 
 @pytest.mark.parametrize("seconds", [0, 0.0, -5, 0.5])
 def test_no_wait_is_negative(seconds: float) -> None:
     """A date that has passed is a wait of nothing, not an error."""
-    answers = iter([{"done": False, "stage": "active", "seconds": seconds}])
+    answers = iter([{"done": False, "parked": True, "stage": "planned", "seconds": seconds}])
     stepper = Stepper(
         ORCHESTRATORS,
         {"advance_subscription": lambda _: next(answers, {"done": True, "stage": "disabled", "seconds": 1.0})},
@@ -332,5 +345,5 @@ def test_no_wait_is_negative(seconds: float) -> None:
     instance = stepper.start("end_subscription", SUBSCRIPTION)
     stepper.run()
 
-    assert {"stage": "disabled"} == instance.output
+    assert {"stage": "disabled", "seconds": DAY} == instance.output
     assert max(seconds, 0.0) == stepper.time

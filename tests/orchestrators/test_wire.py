@@ -23,11 +23,12 @@ def eventful() -> Stepper:
     tenant.subscriptions = {"own": "self-service", "sub-1": "manual"}
     tenant.sync = {"state": "refused", "why": "403 Forbidden"}
     tenant.does("open_wave", {"stop": "drift", "detail": "1 new in users: ü9"})
-    tenant.does("check_readiness", {"ready": False, "checks": []})
+    tenant.does("check_readiness", {"ready": False, "checks": [], "seconds": HOUR})
+    tenant.does("review_refused", {"again": 1, "first": 0, "last": 1, "tokens": 9.0, "waiting": 0})
     tenant.does("turn_off_mfa", Trouble("503"), {"stop": "paused", "detail": ""})
     tenant.does("check_control", {"paused": True})
     tenant.does("work_shard", {"state": "held", "bucket": {"tokens": 0.5}, "retryAfter": 2 * HOUR})
-    tenant.does("advance_subscription", {"done": False, "stage": "active", "seconds": HOUR})
+    tenant.does("advance_subscription", {"done": False, "parked": True, "stage": "planned", "seconds": HOUR})
     tenant.does("probe_task", {"proven": False, "proof": "", "seconds": HOUR})
     stepper, instance = tenant.close()
     assert instance.output == {"closureId": ORDER["closureId"], "result": "closed"}, instance.error
@@ -47,7 +48,7 @@ def test_orchestrator_names_are_the_functions_that_are_exported() -> None:
     exported = {function.__name__ for function in orchestrators.ORCHESTRATORS}
     named = {
         *(names.CLOSE_TENANT, names.AWAIT_GATE, names.RUN_PHASE),
-        *(names.RUN_LANE, names.END_SUBSCRIPTION, names.AWAIT_MANUAL_TASK),
+        *(names.RUN_LANE, names.END_SUBSCRIPTION, names.AWAIT_MANUAL_TASK, names.AWAIT_READY),
     }
 
     assert named == exported
@@ -61,8 +62,14 @@ def test_orchestrators_take_context_and_input() -> None:
 
 
 def test_every_activity_is_scheduled_by_some_orchestrator(eventful: Stepper) -> None:
-    """No activity is left over, except undoing a freeze, which a closed tenant does not need."""
-    assert set(names.Activity) - {names.Activity.UNDO_FREEZE} == set(eventful.names())
+    """No activity is left over; a closed workforce tenant needs no undoing and no Azure resource."""
+    undone = Tenant(shards={"users": (2, 1)})
+    undone.to_restore = [{"family": "users", "operation": "restore", "shards": 2}]
+    undone.run["tenantType"] = "CIAM"
+    undone.does("delete_directory", {"stop": "rollback", "detail": ""})
+    stepper, _ = undone.close()
+
+    assert set(names.Activity) == {*eventful.names(), *stepper.names()}
 
 
 def test_every_orchestrator_is_used(eventful: Stepper) -> None:
@@ -129,7 +136,8 @@ def order_of(kind: str, stepper: Stepper) -> dict[str, Any]:
         (names.AWAIT_GATE, {"gate", "phase", "serial"}),
         (names.RUN_PHASE, {"family", "operation", "first", "last", "tokens", "lanes"}),
         (names.RUN_LANE, {"next", "live", "bucket", "round", "rate", "burst"}),
-        (names.END_SUBSCRIPTION, {"item", "goal", "daySeconds", "leastPoll"}),
+        (names.END_SUBSCRIPTION, {"item", "goal", "daySeconds", "leastPoll", "park", "waiter"}),
+        (names.AWAIT_READY, {"looks", "daySeconds", "leastPoll"}),
         (names.AWAIT_MANUAL_TASK, {"kind", "target", "name", "ask"}),
     ],
 )
