@@ -195,9 +195,23 @@ def _tasks(document: dict[str, Any]) -> list[RenderableType]:
 
 
 def _blockers(document: dict[str, Any]) -> list[RenderableType]:
+    """What needs somebody in red, what only waits for a date in yellow; then the earliest end of it all."""
+    from rich.text import Text
+
     rows = [row for row in document.get("blockers") or [] if isinstance(row, dict)]
-    said = ([plain(row.get(key)) for key in ("what", "why", "remedy")] for row in rows)
-    return _few([f"Blocker: {what}: {why} {remedy}".rstrip() for what, why, remedy in said], "red")
+    asked = _few([_blocker(row) for row in rows if not row.get("earliest")], "red")
+    waiting = _few([_blocker(row) for row in rows if row.get("earliest")], "yellow")
+    earliest = document.get("earliest")
+    end = [Text(f"The tenant can't be closed before {plain(earliest)}.")] if earliest else []
+    return [*asked, *waiting, *end]
+
+
+def _blocker(row: dict[str, Any]) -> str:
+    what, why, remedy, who, earliest = (
+        plain(row.get(key) or "") for key in ("what", "why", "remedy", "who", "earliest")
+    )
+    clears = "; ".join(part for part in (who and f"who: {who}", earliest and f"not before {earliest}") if part)
+    return " ".join(part for part in (f"Blocker: {what}: {why}", remedy, f"({clears})" if clears else "") if part)
 
 
 def _few(lines: list[str], style: str) -> list[RenderableType]:

@@ -95,6 +95,43 @@ def test_every_documented_setting_exists() -> None:
     assert set() == {name for name in documented if name not in code}
 
 
+def documents() -> list[Path]:
+    """Every page that people read."""
+    return [path for path in tracked() if path.suffix == ".md"]
+
+
+def headings(page: str) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    """Each relative link names a file that is there, and its anchor a heading in it."""
+    broken = []
+    for path in documents():
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            name, _, anchor = target.partition("#")
+            there = (path.parent / name).resolve() if name else path
+            if not there.exists() or (anchor and anchor not in headings(there.read_text(encoding="utf-8"))):
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+
+    assert [] == broken
+
+
+def test_every_page_that_is_named_exists() -> None:
+    """A page named in code style, without a link, is there as well."""
+    named = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in documents()
+        for name in re.findall(r"`(docs/[\w./-]+\.md)`", path.read_text(encoding="utf-8"))
+    }
+
+    assert set() == {(page, name) for page, name in named if not (ROOT / name).exists()}
+
+
 def test_every_package_says_what_it_is() -> None:
     """Each package opens with a docstring; a folder with Python files is a package."""
     folders = {path.parent for path in sources(*PACKAGES)}

@@ -15,6 +15,7 @@ import azure.functions as func
 from tenantclosure.errors import RequestRefused
 from tenantclosure.model.people import Person
 from tenantclosure.names import REMOVED_FAMILIES, Gate
+from tenantclosure.policy import rollback
 from tenantclosure.policy.approvers import judged
 from tenantclosure.policy.quorum import key_of
 from tenantclosure.ports import JSON
@@ -246,7 +247,10 @@ def _summary(page: Page, view: JSON, gate: JSON) -> tuple[JSON, JSON]:
 def _families(manifest: JSON | None) -> list[JSON]:
     """The plan as a picture: a bar per family, the longest WIDE."""
     listed = (manifest or {"families": {}})["families"]
-    counts = {str(family): int(listed[family]["count"]) for family in REMOVED_FAMILIES if family in listed}
+    if manifest and manifest.get("kind") == rollback.KIND:
+        counts = rollback.counts(manifest)
+    else:
+        counts = {str(family): int(listed[family]["count"]) for family in REMOVED_FAMILIES if family in listed}
     most = max(counts.values(), default=0) or 1
     return [
         {"family": family, "count": count, "width": round(WIDE * count / most, 1)} for family, count in counts.items()

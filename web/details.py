@@ -1,4 +1,4 @@
-"""The parts of one closure: tasks, blockers, report, audit."""
+"""The parts of one closure: tasks, report, audit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from web.closures import row_of
 from web.problems import refuse
 from web.refusals import door_chain
 from web.route import Call
+from web.tasks import shown_tasks
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 FORMS = {"html": "text/html", "json": "application/json", "csv": "text/csv"}
@@ -23,14 +24,9 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; f
 
 
 async def show_tasks(call: Call) -> func.HttpResponse:
-    """Manual tasks as the ledger holds them."""
+    """Manual tasks, open ones first."""
     row = await row_of(call)
-    return json_answer({"items": await call.parts.ledger.tasks(row["closureId"])})
-
-
-async def show_blockers(call: Call) -> func.HttpResponse:
-    """What stands in the way of deleting the tenant."""
-    return json_answer({"items": (await row_of(call))["blockers"]})
+    return json_answer({"items": await shown_tasks(call.parts, row["closureId"])})
 
 
 async def show_report(call: Call) -> func.HttpResponse:

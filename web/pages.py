@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tenantclosure import names, wiring
 from tenantclosure.errors import RecordMissing
 from tenantclosure.ledger import iso
-from tenantclosure.names import Outcome, Status
+from tenantclosure.names import OUTCOMES, Status
 from tenantclosure.policy import window
 from tenantclosure.ports import JSON
 from tenantclosure.rendering import wording
@@ -26,6 +26,7 @@ from web.details import REPORT_POLICY
 from web.poison import notice_poison, poison_list
 from web.problems import headers_of, refuse
 from web.route import Call
+from web.tasks import shown_tasks
 from web.view import closure_view, known_of
 
 HERE = Path(__file__).parent
@@ -33,6 +34,8 @@ FILES = {"closure.css": "text/css", "closure.js": "text/javascript", "mark.svg":
 """What the static door hands out; a name from outside never becomes a path."""
 LIST_SECONDS, PAGE_SECONDS = 15, 5
 """How often an open page looks for news."""
+BLOCKERS = 4
+"""Blockers that a closure's own page shows; the page of blockers has them all."""
 
 
 @cache
@@ -54,6 +57,7 @@ _environment = Environment(
 )
 _environment.filters.update(
     moment=shown.moment,
+    day=shown.day,
     left=_left,
     short=shown.short,
     plain=shown.plain,
@@ -105,7 +109,9 @@ async def closure_page(call: Call) -> func.HttpResponse:
     row = await row_of(call)
     closure, ledger = row["closureId"], call.parts.ledger
     known = await known_of(call.parts, closure)
-    view, marks = await asyncio.gather(closure_view(call.parts, row, known), ledger.marks(closure))
+    view, marks, tasks = await asyncio.gather(
+        closure_view(call.parts, row, known), ledger.marks(closure), shown_tasks(call.parts, closure)
+    )
     left = None
     if view["eta"]:
         left = shown.span((datetime.fromisoformat(view["eta"]) - call.parts.clock.now()).total_seconds())
@@ -116,13 +122,13 @@ async def closure_page(call: Call) -> func.HttpResponse:
             request=row["request"],
             stories=shown.stories(known.gates, known.decisions),
             unreached=shown.unreached(known.notices),
-            tasks=[task for task in known.tasks if task["state"] == "open"],
-            proven=[task for task in known.tasks if task["state"] != "open"],
+            tasks=tasks,
             steps=shown.timeline(row, marks),
             left=left,
             opens=_opens(call.parts, row),
             bars=[shown.bar(family, tally) for family, tally in view["counts"].items()],
-            outcomes=[str(outcome) for outcome in Outcome],
+            outcomes=[str(outcome) for outcome in OUTCOMES],
+            few=BLOCKERS,
             refresh=None if row["status"] == Status.ENDED else PAGE_SECONDS,
             person=signed(call),
         )

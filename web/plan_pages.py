@@ -13,6 +13,7 @@ import azure.functions as func
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import REMOVED_FAMILIES, Family
+from tenantclosure.policy import rollback
 from tenantclosure.ports import JSON
 from web.answers import page_answer
 from web.closures import MOST_SERIAL, MOST_SHARD, number, row_of
@@ -28,8 +29,11 @@ LONGEST_SEARCH = 200
 AT_ONCE = 8
 """Shards that a search reads side by side."""
 
+PARTS = (*map(str, REMOVED_FAMILIES), rollback.USERS_ENABLED)
+"""Every part of a plan that has items of its own, in the order of the tabs."""
 FACTS: dict[str, tuple[str, ...]] = {
     Family.USERS: ("upn",),
+    rollback.USERS_ENABLED: ("upn",),
     Family.SUBSCRIPTIONS: ("status", "skuPartNumber", "provider"),
     Family.APPLICATIONS: ("appId",),
     Family.SERVICE_PRINCIPALS: ("appId", "type"),
@@ -51,7 +55,7 @@ async def plan_page(call: Call) -> func.HttpResponse:
     if manifest is None:
         detail = f"There is no plan {serial} of this closure yet."
         raise refuse(404, "no-plan", detail, "Wait until the survey is done.", field="serial")
-    families = [family for family in map(str, REMOVED_FAMILIES) if family in manifest["families"]]
+    families = [family for family in PARTS if family in manifest["families"]]
     family = asked.get("family") or _fullest(manifest, families)
     if family not in families:
         remedy = f"Use one of: {', '.join(families)}."
@@ -83,6 +87,10 @@ async def plan_page(call: Call) -> func.HttpResponse:
             shard=shard,
             shards=shards,
             download=f"/api/closures/{closure}/plan?{urlencode({'serial': serial, 'family': family, 'format': 'csv'})}",
+            rollback=manifest.get("kind") == rollback.KIND,
+            others=rollback.told(manifest.get("others", ())),
+            impossible=await impossible_of(call.parts, closure, manifest),
+            beyond=manifest.get("impossible", {}).get("count", 0),
             kept=[entry for entry in manifest["kept"] if entry["family"] == family],
             difference=await difference_of(call.parts, closure, serial),
             person=signed(call),
@@ -96,6 +104,17 @@ async def difference_of(parts: Any, closure: str, serial: int) -> JSON | None:
         found: JSON = json.loads(await parts.records.read_blob(names.difference_path(closure, serial)))
     except RecordMissing:
         return None
+    return found
+
+
+async def impossible_of(parts: Any, closure: str, manifest: JSON) -> list[JSON]:
+    """The first MOST_HITS entries of what a rollback's plan can't undo: {family, id, name, why}; [] of other plans."""
+    found: list[JSON] = []
+    if manifest.get("impossible", {}).get("count"):
+        async for line in parts.records.read_lines(rollback.path(closure, manifest["serial"], "impossible")):
+            found.append(json.loads(line))
+            if len(found) == MOST_HITS:
+                break
     return found
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import azure.functions as func
 
+from tenantclosure.policy import rollback
 from tenantclosure.ports import JSON
 from tenantclosure.rendering.outcomes_csv import safe
 from web.answers import json_answer, raw_answer
 from web.closures import MOST_SERIAL, MOST_SHARD, number, row_of
-from web.plan_pages import LONGEST_SEARCH, difference_of, search, shard_items
+from web.plan_pages import LONGEST_SEARCH, difference_of, impossible_of, search, shard_items
 from web.problems import refuse
 from web.route import Call
 from web.view import manifest_of
@@ -22,7 +23,8 @@ COLUMNS = ("family", "id", "name", "upn")
 
 
 async def show_plan(call: Call) -> func.HttpResponse:
-    """A plan's manifest and digest and what it holds other than the one before; with `family` items of it.
+    """A plan's manifest and digest and what it holds other than the one before; with `family` items of it. A
+    rollback's plan comes with the first 200 entries of what can't be undone.
 
     `shard` is one shard of the family's items, `q` a search over all its shards, `format=csv` the whole family.
     """
@@ -56,6 +58,8 @@ async def show_plan(call: Call) -> func.HttpResponse:
         "items": [],
         "next": None,
     }
+    if manifest.get("kind") == rollback.KIND:
+        answer["impossible"] = await impossible_of(call.parts, closure, manifest)
     if wanted:
         items, more = await search(call.parts, closure, serial, family, shards, wanted)
         answer.update(family=family, items=items, more=more)

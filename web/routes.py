@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from tenantclosure.names import REMOVED_FAMILIES
 from tenantclosure.ports import JSON
 from web import (
     approving,
+    blockers,
     callbacks,
     closures,
     control,
     decisions,
     details,
-    later,
     openapi,
     pages,
     plan_pages,
     plans,
+    rollback,
 )
 from web.answers import json_answer
 from web.roles import APPROVERS, OPERATORS, PUBLIC, READERS
@@ -31,7 +31,7 @@ AFTER = ("Closure id after which the page begins.", {"type": "string"})
 TOP = ("Closures on a page.", {"type": "integer", "minimum": 1, "maximum": closures.MOST})
 SERIAL = ("Which plan; the latest if left out.", {"type": "integer", "minimum": 1, "maximum": closures.MOST_SERIAL})
 SHARD = ("Which shard of them, from 0.", {"type": "integer", "minimum": 0, "maximum": closures.MOST_SHARD})
-FAMILY = ("Family whose items are wanted.", {"type": "string", "enum": [str(family) for family in REMOVED_FAMILIES]})
+FAMILY = ("Family whose items are wanted.", {"type": "string", "enum": list(plan_pages.PARTS)})
 SEARCH = (
     "Only items with this in name, address or id; at most 200 are shown.",
     {"type": "string", "maxLength": plan_pages.LONGEST_SEARCH},
@@ -130,9 +130,9 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         f"{ONE}/blockers",
         READERS,
-        details.show_blockers,
-        "What stands in the way of deleting the tenant.",
-        (Answer(200, "All blockers.", "Items"),),
+        blockers.show_blockers,
+        "What stands in the way of deleting the tenant, check by check, and the earliest date it can be closed.",
+        (Answer(200, "Blockers, checks and the closing date.", "Blockers"),),
         problems=(404,),
     ),
     Route(
@@ -190,11 +190,12 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         f"{ONE}/rollback",
         OPERATORS,
-        later.roll_back,
-        "Undo what can be undone (comes later).",
-        (),
+        rollback.roll_back,
+        "Undo what can be undone, also of a closure that has ended; people approve the rollback's plan first.",
+        (Answer(202, "What the closure was told.", "Control"),),
+        wakes=True,
         body="Comment",
-        problems=(501,),
+        problems=STEERING,
     ),
     Route(
         "report_task_done",
@@ -265,6 +266,17 @@ ROUTES: tuple[Route, ...] = (
         page=True,
         query={"serial": SERIAL, "family": FAMILY, "shard": SHARD, "q": SEARCH},
         problems=(400, 404),
+    ),
+    Route(
+        "blockers_page",
+        "GET",
+        "closures/{closureId}/blockers",
+        READERS,
+        blockers.blockers_page,
+        "What stands in the way for people: every check of the portal's page, and the earliest closing date.",
+        HTML,
+        page=True,
+        problems=(404,),
     ),
     Route(
         "report_page",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenantclosure import names
+from tenantclosure.policy import readiness
 from web.body import COMMENT
 from web.closures import MOST_SERIAL
 from web.schema import request_schema
@@ -56,8 +57,9 @@ def components() -> dict[str, Any]:
         "CallbackTaken": _object(
             {"event": TEXT, "gate": GATE, "serial": SERIAL, "state": OUTCOME, "missing": ref("Seats")}
         ),
-        "Reported": _object({"task": ANYTHING}),
+        "Reported": _object({"task": ANYTHING, "told": TEXT}),
         "Items": _object({"items": _list(ANYTHING)}),
+        **_blockers(),
         "Verdict": _object(
             {"closureId": TEXT, "ok": YES, "lines": COUNT, "head": TEXT, "fault": _null(TEXT), "line": _null(NUMBER)}
         ),
@@ -71,7 +73,7 @@ def components() -> dict[str, Any]:
                 "items": _list(ANYTHING),
                 "next": _null(TEXT),
             },
-            {"family": TEXT, "shard": COUNT, "shards": COUNT, "more": YES},
+            {"family": TEXT, "shard": COUNT, "shards": COUNT, "more": YES, "impossible": _list(ANYTHING)},
         ),
         "Problem": {
             "type": "object",
@@ -145,6 +147,7 @@ def _closure() -> dict[str, Shape]:
                 "eta": _null(TIME),
                 "tasks": _object({"open": COUNT, "ids": _list(TEXT)}),
                 "blockers": _list(ANYTHING),
+                "earliest": _null({**TIME, "description": "The tenant can't be closed before."}),
                 "requester": _object(
                     {"tenantId": TEXT, "objectId": TEXT, "upn": TEXT, "name": TEXT, "key": _null(TEXT)},
                 ),
@@ -161,7 +164,52 @@ def _closure() -> dict[str, Shape]:
                 "gates": _list(GATE),
             }
         ),
-        "Counts": _object({"planned": COUNT, **{str(outcome): COUNT for outcome in names.Outcome}}),
+        "Counts": _object({"planned": COUNT, **{str(outcome): COUNT for outcome in names.OUTCOMES}}),
+    }
+
+
+def _blockers() -> dict[str, Shape]:
+    leg = {"what": TEXT, "why": TEXT, "from": TIME, "to": TIME}
+    subscription = {"provider": TEXT, "product": TEXT, "stage": TEXT}
+    return {
+        "Blockers": _object(
+            {
+                "items": {**_list(ANYTHING), "description": "What the closure can't clear by itself."},
+                "checks": {**_list(ref("Check")), "description": "The rows of the portal's delete page."},
+                "closing": _null(ref("Closing")),
+                "at": _null({**TIME, "description": "When that was seen; null before the first plan."}),
+            }
+        ),
+        "Check": _object(
+            {
+                **dict.fromkeys(("check", "title", "cause", "remedy", "owner"), TEXT),
+                "state": {"type": "string", "enum": list(readiness.STATES)},
+                "earliest": _null(TIME),
+                "count": COUNT,
+                "items": {**_list(ref("Obstacle")), "description": "The first of them."},
+            }
+        ),
+        "Obstacle": _object(
+            {
+                **dict.fromkeys(("name", "id", "cause", "remedy", "owner"), TEXT),
+                "waits": {**YES, "description": "Only a date or an answer is missing."},
+                "earliest": _null(TIME),
+                "task": _null({**TEXT, "description": "The manual task about it."}),
+                **subscription,
+            }
+        ),
+        "Closing": _object(
+            {
+                "earliest": _null(TIME),
+                "path": {**_list(_object(leg)), "description": "What decides the date, one leg after the other."},
+                "lanes": _list(_object({**leg, "critical": YES, "soft": {**YES, "description": "At most so long."}})),
+                "more": COUNT,
+                "undated": {
+                    **_list(_object({"what": TEXT, "why": TEXT, "who": TEXT})),
+                    "description": "What takes as long as people take.",
+                },
+            }
+        ),
     }
 
 

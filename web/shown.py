@@ -29,7 +29,10 @@ LABELS = {
     Phase.GATE_DELETE: "Approve the tenant's end",
     Phase.DELETE_TENANT: "Delete the tenant",
     Phase.REPORT: "Write the report",
+    Phase.GATE_ROLLBACK: "Approve the rollback",
+    Phase.ROLLBACK: "Roll back",
 }
+_ROLLBACK = (Phase.GATE_ROLLBACK, Phase.ROLLBACK)
 
 STATES = {
     Status.PLANNING: "Planning",
@@ -51,6 +54,7 @@ GATES = {
     Gate.PLAN: "Approve the plan",
     Gate.GO_ON: "Go on after the quiet period",
     Gate.DELETE_TENANT: "Approve the tenant's end",
+    Gate.ROLLBACK: "Approve the rollback",
 }
 
 DOORS = {"api": "over the API", "page": "on the page", "link": "from a message", "teams": "in Teams"}
@@ -66,6 +70,14 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060
 def moment(text: str | None) -> str:
     """A wire time as people read it, to the minute, in UTC."""
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if text else ""
+
+
+def day(value: Any) -> str:
+    """A date from a record as people read it, to the minute; what is none is shown as it is, cut to size."""
+    try:
+        return moment(str(value))
+    except (ValueError, OverflowError):
+        return short(value, 40)
 
 
 def span(seconds: float) -> str:
@@ -121,28 +133,39 @@ def last_words(decisions: Iterable[JSON]) -> dict[str, JSON]:
 
 
 def timeline(row: JSON, marks: Mapping[tuple[str, int], JSON]) -> list[JSON]:
-    """Every phase with its state and times; a mark in Records says that it is done."""
-    serial, order = row["planSerial"], list(Phase)
+    """Every phase with its state and times; a mark in Records says that it is done.
+
+    Of a closure that is rolled back: the phases that had begun, then those of the rollback.
+    """
+    serial, order = row["planSerial"], [phase for phase in Phase if phase not in _ROLLBACK]
+    plan = (row.get("rollback") or {}).get("plan")
+    past: list[JSON] = []
+    if plan:
+        begun = [phase for phase in order if (f"started-{phase}", plan["serial"]) in marks and phase != Phase.REPORT]
+        past = [_step(phase, plan["serial"], marks, "stopped") for phase in begun]
+        order = [*_ROLLBACK, Phase.REPORT]
     here = order.index(Phase(row["phase"])) if row["phase"] in order else -1
     ended = row["status"] == Status.ENDED
-    steps = []
+    steps = past
     for place, phase in enumerate(order):
-        done, began = marks.get((phase, serial)), marks.get((f"started-{phase}", serial))
-        if done or place < here or (ended and row["result"] == Result.CLOSED):
+        if (phase, serial) in marks or place < here or (ended and row["result"] == Result.CLOSED):
             state = "done"
         elif place == here:
             state = "stopped" if ended else "now"
         else:
             state = "ahead"
-        steps.append(
-            {
-                "label": LABELS[phase],
-                "state": state,
-                "from": began["at"] if began else None,
-                "to": done["at"] if done else None,
-            }
-        )
+        steps.append(_step(phase, serial, marks, state))
     return steps
+
+
+def _step(phase: Phase, serial: int, marks: Mapping[tuple[str, int], JSON], state: str) -> JSON:
+    done, began = marks.get((phase, serial)), marks.get((f"started-{phase}", serial))
+    return {
+        "label": LABELS[phase],
+        "state": "done" if done else state,
+        "from": began["at"] if began else None,
+        "to": done["at"] if done else None,
+    }
 
 
 def bar(family: str, tally: JSON) -> JSON:

@@ -4,6 +4,7 @@
 2. A closure whose instance is gone, finished or failed is restarted from Records under the next epoch.
 3. An order just given, a gate that Records hold the answer to, a task just reported done: woken for once more.
 4. A message whose queue entry was lost is queued again; that a closure ended is told even if its run died right then.
+5. People hear of a manual task they were not told of, and are reminded of what has been open for too long.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ YOUNG = timedelta(seconds=60)
 """A closure this young may still be in the hands of the door that filed it."""
 REMEMBERED = timedelta(minutes=15)
 """How long a report of a done task is repeated; afterwards the task's own probes find out."""
-_OBEYED = {Control.PAUSE: Status.PAUSED, Control.ABORT: Status.ENDED}
-"""The status that shows that an operator's word was heard."""
+_OBEYED = {Control.PAUSE: Status.PAUSED, Control.ABORT: Status.ENDED, Control.ROLLBACK: None}
+"""The status that shows that an operator's word was heard; of a rollback the word itself is taken back."""
 LONGEST_PAUSE = timedelta(hours=1)
 TOLD = timedelta(days=1)
 """How long after its end a closure's messages are looked after."""
@@ -61,6 +62,8 @@ async def _messages(parts: Any, closure: str, ended: JSON | None = None) -> None
     try:
         if ended:
             await outbox.tell_ended(parts, ended)
+        elif tasks := await parts.ledger.tasks(closure):
+            await outbox.remind_tasks(parts, await parts.ledger.closure(closure), tasks)
         await outbox.requeue(parts, closure)
     except Exception:  # the next sweep tries this one again
         log.warning("the sweep could not look after the messages of %s", closure, exc_info=True)
@@ -73,7 +76,7 @@ async def _look_after(client: Any, parts: Any, closure: str) -> None:
     except RecordMissing:
         return
     if row["status"] == Status.ENDED:
-        await ledger.end(closure, row["result"])
+        await ledger.give_back(closure)  # unless somebody is just opening it again for a rollback
         return
     state = await client.get_orchestration_state(row["instanceId"], fetch_payloads=False)
     now = parts.clock.now()
@@ -101,7 +104,8 @@ async def _wake_again(client: Any, parts: Any, row: JSON, now: datetime) -> None
         if said and judged(gate, parts.policy, said, now).state != "open":
             await wake(client, *waiters(row, told, gate), row["instanceId"])
     for task in await parts.ledger.tasks(closure):
-        if task["state"] == "open" and task["reports"] and now - _at(task["reports"][-1]["at"]) < REMEMBERED:
+        waited_for = task["state"] == "open" or task.get("attested")
+        if waited_for and task["reports"] and now - _at(task["reports"][-1]["at"]) < REMEMBERED:
             await wake(client, *waiters(row, task), row["instanceId"])
 
 

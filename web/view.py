@@ -12,19 +12,21 @@ from typing import Any
 
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
-from tenantclosure.names import REMOVED_FAMILIES, Family, Outcome, Phase, Status
+from tenantclosure.names import OUTCOMES, REMOVED_FAMILIES, Family, Outcome, Phase, Status
+from tenantclosure.policy import rollback
 from tenantclosure.policy.approvers import still_allowed
 from tenantclosure.policy.quorum import evaluate
 from tenantclosure.ports import JSON
 
 Shard = tuple[int, str, str, int, JSON]
 
-WORK: dict[str, tuple[tuple[str, ...], str]] = {
-    Phase.QUIET: ((Family.USERS,), "block"),
-    Phase.USERS: ((Family.USERS,), "delete"),
-    Phase.APPLICATIONS: ((Family.APPLICATIONS, Family.SERVICE_PRINCIPALS), "delete"),
+WORK: dict[str, tuple[tuple[str, str], ...]] = {
+    Phase.QUIET: ((Family.USERS, "block"),),
+    Phase.USERS: ((Family.USERS, "delete"),),
+    Phase.APPLICATIONS: ((Family.APPLICATIONS, "delete"), (Family.SERVICE_PRINCIPALS, "delete")),
+    Phase.ROLLBACK: rollback.WAVES,
 }
-"""Phases that work through shards: their families and operation."""
+"""Phases that work through shards: families and operations."""
 
 
 async def manifest_of(parts: Any, closure: str, serial: int) -> JSON | None:
@@ -64,8 +66,10 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
     """The status document of architecture.md, with a little more for pages and the command."""
     closure, serial, ledger = row["closureId"], row["planSerial"], parts.ledger
     known = known or await known_of(parts, closure)
+    # While a closure is rolled back, its counts stay those of what it removed.
+    removal = (row.get("rollback") or {}).get("plan")
     frozen, standings, started, shards = await asyncio.gather(
-        _latest(parts, closure, serial),
+        _latest(parts, closure, removal["serial"] if removal else serial),
         ledger.subscriptions(closure),
         ledger.mark(closure, f"started-{row['phase']}", serial),
         _all(ledger.shards(closure)),
@@ -75,7 +79,8 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
     now = parts.clock.now()
     moving = row["status"] in (Status.RUNNING, Status.WAITING)
     planned_in, manifest = frozen
-    progress = phase_progress(row["phase"], serial, manifest, shards)
+    worked = await manifest_of(parts, closure, serial) if removal else manifest
+    progress = phase_progress(row["phase"], serial, worked, shards)
     rate, eta = pace(progress, started["at"] if started else None, now) if moving else (None, None)
     return {
         "closureId": closure,
@@ -98,6 +103,7 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
         "eta": eta,
         "tasks": {"open": len(open_tasks), "ids": open_tasks},
         "blockers": row["blockers"],
+        "earliest": None if row["status"] == Status.ENDED or row.get("rollback") else row.get("earliest"),
         "requester": row["requester"],
         "claimed": row["claimed"],
         "createdAt": row["createdAt"],
@@ -122,7 +128,7 @@ def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standing
     for number, family, operation, _, doc in shards:
         if operation != "delete" or family not in tally:
             continue
-        for outcome in Outcome:
+        for outcome in OUTCOMES:
             done_before = number < serial and outcome in (Outcome.REMOVED, Outcome.ABSENT)
             if number == serial or done_before:
                 tally[family][outcome] += int(doc.get(outcome, 0))
@@ -132,7 +138,7 @@ def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standing
         if standing.get("outcome"):
             tally[Family.SUBSCRIPTIONS][standing["outcome"]] += 1
     return {
-        str(family): {"planned": tally[family]["planned"], **{str(o): tally[family][o] for o in Outcome}}
+        str(family): {"planned": tally[family]["planned"], **{str(o): tally[family][o] for o in OUTCOMES}}
         for family in REMOVED_FAMILIES
     }
 
@@ -141,12 +147,12 @@ def phase_progress(phase: str, serial: int, manifest: JSON | None, shards: Itera
     """{phase, done, total} of a phase that works through shards, else None."""
     if phase not in WORK or manifest is None:
         return None
-    families, wanted = WORK[phase]
-    total = sum(manifest["families"].get(family, {}).get("count", 0) for family in families)
+    work = WORK[phase]
+    total = sum(manifest["families"].get(family, {}).get("count", 0) for family, _ in work)
     done = sum(
         int(doc.get(outcome, 0))
         for number, family, operation, _, doc in shards
-        if number == serial and family in families and operation == wanted
+        if number == serial and (family, operation) in work
         for outcome in Outcome
     )
     return {"phase": phase, "done": min(done, total), "total": total}

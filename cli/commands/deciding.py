@@ -13,7 +13,7 @@ from cli.output import emit_json, plain
 
 LAST_GATE = "delete-tenant"
 GateName = Annotated[
-    Literal["plan", "go-on", "delete-tenant"] | None,
+    Literal["plan", "go-on", "delete-tenant", "rollback"] | None,
     typer.Option("--gate", help="The gate you mean; refused when it takes no decision."),
 ]
 Digest = Annotated[

@@ -123,7 +123,9 @@ def tasks(
     person: As = None,
     as_json: Json = False,
 ) -> None:
-    """List the manual tasks: who does what, where, with which clicks. `--done` reports one as done.
+    """List the manual tasks: who does what, why, where, with which clicks, until when, and how it is proven.
+
+    `--done` reports one as done: that only makes us look at once, unless the task says that your word is the proof.
 
     \b
     Examples:
@@ -141,24 +143,55 @@ def tasks(
     if as_json:
         emit_json(document)
     elif done is not None:
-        typer.echo(f"Reported {plain(done)} as done. It closes when its probe sees it.")
+        typer.echo(f"{plain(done)}: {plain(document.get('told'))}")
     else:
         _print_tasks(items_of(document))
+
+
+_OF_TASKS = (
+    ("Why", "why"),
+    ("Who", "who"),
+    ("Where", "link"),
+    ("By", "deadline"),
+    ("Careful", "warning"),
+)
 
 
 def _print_tasks(rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo("No manual tasks.")
-    for task in sorted(rows, key=lambda row: row.get("state") != "open"):
-        typer.echo(f"[{plain(task.get('state'))}] {plain(task.get('taskId'))}: {plain(task.get('title'))}")
-        if task.get("state") != "open":
-            continue
-        for label, key in (("Who", "who"), ("Where", "link"), ("Careful", "warning")):
-            if task.get(key):
-                typer.echo(f"    {label}: {plain(task[key])}")
-        steps = task.get("steps") or []
-        for number, step in enumerate(steps if isinstance(steps, list) else [steps], 1):
-            typer.echo(f"    {number}. {plain(step)}")
+    for task in rows:
+        standing = task.get("standingText") or task.get("state")
+        typer.echo(f"[{plain(standing)}] {plain(task.get('taskId'))}: {plain(task.get('title'))}")
+        if task.get("state") == "open":
+            _print_open(task)
+        for said in task.get("reports") or ():
+            comment = f": {plain(said['comment'])}" if said.get("comment") else ""
+            typer.echo(
+                f"    Reported done {plain(said.get('at'))} by {plain((said.get('by') or {}).get('upn'))}{comment}"
+            )
+        if task.get("proof"):
+            typer.echo(f"    Proven {plain(task.get('provenAt'))}: {plain(task['proof'])}")
+
+
+def _print_open(task: dict[str, Any]) -> None:
+    for label, key in _OF_TASKS:
+        if task.get(key):
+            late = " (overdue)" if key == "deadline" and task.get("overdue") else ""
+            typer.echo(f"    {label}: {plain(task[key])}{late}")
+    for number, step in enumerate(task.get("steps") or (), 1):
+        typer.echo(f"    {number}. {plain(step)}")
+    for item in task.get("items") or ():
+        typer.echo(f"    - {plain(item)}")
+    told = (
+        ("Proven by", task.get("probe")),
+        ("Last look", task.get("seen")),
+        ("Next look", task.get("nextAt")),
+        ("Support asked", task.get("escalatedAt")),
+    )
+    for label, text in told:
+        if text:
+            typer.echo(f"    {label}: {plain(text)}")
 
 
 def report(

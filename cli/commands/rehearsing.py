@@ -14,7 +14,8 @@ def demo(
     users: Annotated[int, typer.Option("--users", min=1, max=500_000, help="Users of the simulated tenant.")] = 200,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same tenant.")] = 7,
     profile: Annotated[
-        Literal["small", "hybrid", "large", "hostile"], typer.Option("--profile", help="Kind of tenant.")
+        Literal["small", "hybrid", "large", "hostile", "external", "external-b2c"],
+        typer.Option("--profile", help="Kind of tenant."),
     ] = "small",
     quota: Annotated[
         str, typer.Option("--quota", metavar="off|CAP/WINDOW", help="Write quota: CAP requests in WINDOW seconds.")
@@ -53,6 +54,7 @@ def demo(
     Examples:
       closure demo --approve-all
       closure demo --users 2000 --profile hybrid --approve-all --once --json
+      closure demo --profile hostile --approve-all --once
       closure demo --users 10000 --profile large --quota off --approve-all --output report.html
     """
     from cli.demo.choices import Choices

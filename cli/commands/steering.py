@@ -1,4 +1,4 @@
-"""Commands that steer a live closure: pause, unpause, resume, abort, rollback."""
+"""Commands that steer a closure: pause, unpause, resume, abort, rollback."""
 
 from __future__ import annotations
 
@@ -39,13 +39,36 @@ def abort(
 def rollback(
     closure: ClosureId, comment: Comment = "", server: Server = None, person: As = None, as_json: Json = False
 ) -> None:
-    """Restore what can still be restored: users and applications for 30 days after their deletion."""
-    _post(closure, "rollback", "Rollback asked for", comment, server, person, as_json)
+    """Undo what can be undone, also of a closure that has ended. People approve it first.
+
+    \b
+    Restored are, while the recycle bin holds them (30 days): users, app
+    registrations and enterprise applications that this closure deleted.
+    Users it blocked may sign in again; sign-ups are open again; renewals
+    it turned off are on again; Azure subscriptions it cancelled are
+    enabled again while they are only disabled. What can't be undone is
+    named item by item, with the reason.
+    A rollback ends the closure: a live one as aborted.
+
+    \b
+    Examples:
+      closure rollback ID --comment "the merger is off"
+      closure plan ID                       what it would restore
+      closure approve ID --gate rollback    said by an approver
+    """
+    said = "Rollback asked for; nothing is restored before people approve it"
+    if _post(closure, "rollback", said, comment, server, person, as_json):
+        name = plain(closure)
+        typer.echo("You asked for it, so you can't approve it: the approvers of its plan are asked.")
+        typer.echo(f"What is restored:  closure plan {name}")
+        typer.echo(f"To approve it:     closure approve {name} --gate rollback")
+        typer.echo(f"Follow it:         closure status {name} --watch")
 
 
 def _post(
     closure: str, verb: str, said: str, comment: str, server: str | None, person: str | None, as_json: bool
-) -> None:
+) -> bool:
+    """Give the order; whether its answer was told in words."""
     from cli.client import Api, closure_path
     from cli.server import connect
 
@@ -55,3 +78,4 @@ def _post(
         emit_json(answer)
     else:
         typer.echo(f"{said} ({plain(closure)}).")
+    return not as_json

@@ -50,7 +50,9 @@ def run(choices: Choices) -> int:
         with Api(Connection(url, True, headers)) as api:
             closure = str(api.post("/api/closures", stage.request(tenant))["closureId"])
             screen.print(f"Filed as {closure}; its page is {url}/closures/{closure}", soft_wrap=True)
-            _order_robot(str(tenant["url"]), url, closure, headers)
+            _order_robot(str(tenant["url"]), url, closure, headers, choices)
+            if choices.profile == "hostile":
+                screen.print(_hostile(str(tenant["url"])), soft_wrap=True, markup=False, highlight=False)
             document = _follow(api, closure, tenant, processes, screen, choices)
             if document.get("status") != "ended":
                 log = tail(folder.path / "host.log")
@@ -113,11 +115,17 @@ def _start_host(processes: Processes, folder: stage.StateFolder, tenant: dict[st
     return child.wait_for(lambda line: line.removeprefix(mark) if line.startswith(mark) else None, START_SECONDS)
 
 
-def _order_robot(simulator: str, url: str, closure: str, headers: dict[str, str]) -> None:
+def _order_robot(simulator: str, url: str, closure: str, headers: dict[str, str], choices: Choices) -> None:
     tasks = url + closure_path(closure, "tasks")
     orders = {"enabled": True, "tasksUrl": tasks, "doneUrl": f"{tasks}/{{task}}/done", "headers": headers}
+    orders["skip"] = stage.OUTSIDE if choices.profile == "hostile" else ()
     with Api(Connection(simulator, True)) as other_side:
         other_side.post("/_sim/robot", {**orders, "delaySeconds": ROBOT_DELAY_SECONDS})
+
+
+def _hostile(simulator: str) -> str:
+    what = "What this tenant plants, only others than the keeper can clear. To play them, in another terminal:"
+    return f"{what}\n  curl -X POST {simulator}/_sim/support"
 
 
 def _follow(
@@ -131,11 +139,19 @@ def _follow(
         found: dict[str, Any] = api.get(closure_path(closure))
         return found
 
-    def seen(document: dict[str, Any]) -> bool:
-        people.look(document)
-        return choices.ends_by_itself and patience.over(document)
+    with Api(Connection(str(tenant["url"]), True)) as other_side:
 
-    return follow(read, screen, poll=POLL_SECONDS, seen=seen)
+        def seen(document: dict[str, Any]) -> bool:
+            people.look(document)
+            return choices.ends_by_itself and patience.over(document, _left_alone(other_side))
+
+        return follow(read, screen, poll=POLL_SECONDS, seen=seen)
+
+
+def _left_alone(simulator: Api) -> frozenset[str]:
+    """Tasks that the keeper's robot will not get done: those of others, and those the portal refuses it."""
+    robot = simulator.get("/_sim/robot")
+    return frozenset([*robot["skipped"], *robot["refused"]])
 
 
 def _report_files(folder: stage.StateFolder, choices: Choices) -> list[Path]:

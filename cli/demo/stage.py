@@ -24,7 +24,15 @@ CHANNEL = "closure"
 REMIND_SECONDS, ESCALATE_SECONDS = 60.0, 120.0
 """How long people may take before they are reminded, and before deputies are asked too; seconds as they pass here."""
 LONGEST_DAYS = 3650.0
-GATES = ("plan", "go-on", "delete-tenant")
+GATES = ("plan", "go-on", "delete-tenant", "rollback")
+OUTSIDE = (
+    "ask-support",
+    "find-seller",
+    "release-users",
+    "remove-managed-identity",
+    "empty-azure-subscription",
+)
+"""Manual tasks of the profile `hostile` that wait for somebody else than the keeper at the portal."""
 FOREIGN = ("CLOSURE_", "AZURE_", "AzureWebJobs", "WEBSITE_", "FUNCTIONS_", "IDENTITY_", "MSI_")
 """What a rehearsal never takes over from the caller: it could point at a real cloud."""
 MARK = "rehearsal.json"
@@ -91,6 +99,7 @@ def settings(tenant: dict[str, Any], choices: Choices, policy: Path) -> dict[str
         "CLOSURE_PARTNER_TENANT_ID": str(tenant["partnerTenantId"]),
         "CLOSURE_HOME_TENANT_ID": str(tenant["homeTenantId"]),
         "CLOSURE_ALLOWED_TENANTS": str(tenant["tenantId"]),
+        "CLOSURE_BILLING_ACCOUNTS": ",".join(tenant["billingAccounts"]),
         "CLOSURE_APPROVAL_POLICY": str(policy),
         "CLOSURE_MAIL_FROM": SENDER,
         "CLOSURE_TEAMS_WEBHOOK": f"{url}/_teams/workflows/{CHANNEL}",
@@ -127,4 +136,5 @@ def request(tenant: dict[str, Any]) -> dict[str, Any]:
         "approvers": [{"group": group, "quorum": 1, "people": people} for group, people in GROUPS.items()],
         "keep": [],
         "backupConfirmed": True,
+        "externalDirectory": tenant.get("externalDirectory"),
     }

@@ -27,6 +27,7 @@ def collect(api: Api, simulator: str, document: dict[str, Any], seconds: float) 
     closure = str(document["closureId"])
     with Api(Connection(simulator, True)) as other_side:
         score = other_side.get("/_sim/score")
+        robot = other_side.get("/_sim/robot")
     lines = _audit_lines(api, closure)
     seen = {name: score.get(name) for name in SCORED}
     return {
@@ -38,6 +39,7 @@ def collect(api: Api, simulator: str, document: dict[str, Any], seconds: float) 
         "keeperTouched": seen["keeperTouched"],
         "blockers": document.get("blockers") or [],
         "approvals": _approvals(lines),
+        "manualTasks": len(robot["done"]),
         "auditOk": _whole(lines),
         "seconds": round(seconds, 1),
     }

@@ -74,7 +74,7 @@ class Looker:
 def test_pages_while_people_decide(
     stage: Stage, open_page: Callable[..., Page], tmp_path: Path, size: str, scheme: str
 ) -> None:
-    """Sign-in, list, closure, gate, personal link, plan, missing report and problem page, signed in and not."""
+    """Sign-in, list, closure, gate, personal link, plan, blockers, missing report, problem page, signed in and not."""
     page = open_page(viewport=SIZES[size], color_scheme=scheme)
     looker = Looker(page, stage, tmp_path)
     one = f"/closures/{stage.closure}"
@@ -91,7 +91,7 @@ def test_pages_while_people_decide(
     looker.look("gate")
     open_message(page, stage, ANN, "/approvals/")
     looker.look("link-signed-in")
-    for path in ("/closures", one, f"{one}/plan", f"{one}/plan?family=users&q=a"):
+    for path in ("/closures", one, f"{one}/plan", f"{one}/plan?family=users&q=a", f"{one}/blockers"):
         looker.at(path)
     looker.at(f"{one}/report", 404)
     looker.at("/closures/nothing", 404)

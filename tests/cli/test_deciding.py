@@ -147,11 +147,36 @@ def test_steering_posts_the_comment(closure: Command, server: FakeServer, verb: 
     assert "paused" == ran.json["status"]
 
 
-def test_not_implemented_yet_is_a_refusal(closure: Command, server: FakeServer) -> None:
-    """A door that a later version opens answers 501 and exit code 2."""
-    server.problem(f"POST {BASE}/rollback", 501, detail="Not in this version.", remedy="Restore by hand.")
+def test_a_rollback_says_what_comes_next(closure: Command, server: FakeServer) -> None:
+    """Asking restores nobody: the answer names the plan, the gate, and that whoever asked does not approve."""
+    server.on(f"POST {BASE}/rollback", {"status": "planning", "control": "rollback"})
+
+    ran = closure("rollback", CLOSURE, "--comment", "the merger is off")
+
+    assert 0 == ran.code
+    assert {"comment": "the merger is off"} == server.seen[0].body
+    for told in ("nothing is restored before people approve it", "--gate rollback", f"closure plan {CLOSURE}"):
+        assert told in ran.out
+    assert "you can't approve it" in ran.out
+
+
+def test_a_rollback_that_comes_too_late_is_a_refusal(closure: Command, server: FakeServer) -> None:
+    """The tenant is gone: exit code 2, with the server's reason and remedy."""
+    server.problem(f"POST {BASE}/rollback", 409, detail="The tenant is gone.", remedy="Read the report.")
 
     ran = closure("rollback", CLOSURE)
 
     assert 2 == ran.code
-    assert "Not in this version. Restore by hand.\n" == ran.err
+    assert "The tenant is gone. Read the report.\n" == ran.err
+
+
+def test_the_gate_of_a_rollback_takes_its_digest(closure: Command, server: FakeServer) -> None:
+    """`--gate rollback` sends the digest of the rollback's plan, and no typed domain is asked for."""
+    gate = {"name": "rollback", "serial": 2, "digest": DIGEST, "missing": {}}
+    server.on(f"GET {BASE}", closure_document(gate=gate))
+    server.on(f"POST {BASE}/gates/rollback/decisions", {"state": "open"})
+
+    ran = closure("approve", CLOSURE, "--gate", "rollback")
+
+    assert 0 == ran.code
+    assert {"decision": "approve", "digest": DIGEST, "comment": "", "serial": 2} == server.seen[1].body

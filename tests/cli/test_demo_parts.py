@@ -34,6 +34,8 @@ TENANT = {
     "tenantId": "0b0a1c2d-0000-4000-8000-000000000000",
     "homeTenantId": "d0000000-0000-4000-8000-000000000001",
     "partnerTenantId": "d0000000-0000-4000-8000-000000000002",
+    "billingAccounts": ["a:b_2019-05-31", "c:d_2019-05-31"],
+    "externalDirectory": None,
     "domain": "contoso.onmicrosoft.com",
     "keeper": "last.admin@contoso.onmicrosoft.com",
 }
@@ -78,6 +80,7 @@ def test_stage_fits_the_product(tmp_path: Path) -> None:
     request = parse_request(stage.request(TENANT))
 
     assert settings.rehearsal
+    assert set(TENANT["billingAccounts"]) == settings.billing_accounts
     assert (20, 3000) == (settings.rate, settings.burst)
     assert ("closure@fabrikam.com", f"{TENANT['url']}/_teams/workflows/closure") == (
         settings.mail_from,
@@ -177,6 +180,7 @@ def patience_after(monkeypatch: pytest.MonkeyPatch, seconds: float, **members: A
     now = [1000.0]
     monkeypatch.setattr("cli.demo.patience.time.monotonic", lambda: now[0])
     patience = Patience(1.0, approve_all=False)
+    members = {"phase": "readiness", **members}
     assert not patience.over(closure_document(updatedAt="1", **members))
     now[0] += seconds
     return patience.over(closure_document(updatedAt="2", **members))
@@ -190,6 +194,7 @@ OPEN = {"open": 1, "ids": ["t1"]}
     ("seconds", "over", "members"),
     [
         (11, True, {"status": "waiting", "blockers": [HOPELESS]}),
+        (11, False, {"status": "waiting", "phase": "quiet-period", "blockers": [HOPELESS]}),
         (9, False, {"status": "waiting", "blockers": [HOPELESS]}),
         (11, False, {"status": "waiting", "blockers": [HOPELESS], "tasks": OPEN}),
         (11, False, {"status": "waiting", "blockers": [{**HOPELESS, "earliest": "2000-01-01T00:00:00Z"}]}),
@@ -205,6 +210,21 @@ def test_patience(monkeypatch: pytest.MonkeyPatch, seconds: float, over: bool, m
     assert over is patience_after(monkeypatch, seconds, **members)
 
 
+@pytest.mark.parametrize(("left_alone", "over"), [({"t1"}, True), ({"t2"}, False), (set(), False)])
+def test_patience_with_tasks_that_nobody_here_does(
+    monkeypatch: pytest.MonkeyPatch, left_alone: set[str], over: bool
+) -> None:
+    """A task that waits for Support keeps no rehearsal going; one that the robot will get done does."""
+    now = [1000.0]
+    monkeypatch.setattr("cli.demo.patience.time.monotonic", lambda: now[0])
+    patience = Patience(1.0, approve_all=True)
+    document = closure_document(status="waiting", phase="readiness", blockers=[HOPELESS], tasks=OPEN)
+    assert not patience.over(document, frozenset(left_alone))
+    now[0] += 11
+
+    assert over is patience.over(document, frozenset(left_alone))
+
+
 def test_verdict_takes_the_simulators_word(server: FakeServer) -> None:
     """Counts come from the other side's books, approvals and the chain from the audit, `resent` from the report."""
     from cli.client import Api
@@ -218,12 +238,14 @@ def test_verdict_takes_the_simulators_word(server: FakeServer) -> None:
     server.on(f"GET {BASE}/audit", b"".join(lines))
     server.on(f"GET {BASE}/report?format=json", {"resent": 3})
     server.on("GET /_sim/score", {"usersTotal": 50, "usersDeleted": 49, "usersKept": 1, "tenantGone": True})
+    server.on("GET /_sim/robot", {"done": [{"taskId": "t1"}, {"taskId": "t2"}], "skipped": [], "refused": {}})
 
     with Api(connect(server.url, None)) as api:
         found = collect(api, server.url, closure_document(status="ended", result="closed"), 12.34)
 
     assert (50, 49, 1, True) == tuple(found[k] for k in ("usersTotal", "usersDeleted", "usersKept", "tenantGone"))
     assert (3, 2, True, 12.3) == tuple(found[k] for k in ("resent", "approvals", "auditOk", "seconds"))
+    assert 2 == found["manualTasks"]
     assert list(found) == EXPECTED
 
 
@@ -241,6 +263,7 @@ EXPECTED = [
     "keeperTouched",
     "blockers",
     "approvals",
+    "manualTasks",
     "auditOk",
     "seconds",
 ]

@@ -41,6 +41,30 @@ def test_status_shows_counts_gate_and_rate(closure: Command, server: FakeServer)
         assert words in ran.out
 
 
+def test_status_says_who_clears_a_blocker_and_when(closure: Command, server: FakeServer) -> None:
+    """Blockers that need somebody stand before those that wait for a date, each with who; then the earliest end."""
+    waits = {"what": "subscriptions", "why": "2 found", "remedy": "Wait.", "who": "nobody", "earliest": "2030-02-01"}
+    asks = {"what": "users", "why": "3 \x1b[31mfound", "remedy": "Release them.", "who": "Role Admin", "earliest": None}
+    document = closure_document(blockers=[waits, asks, "odd"], earliest="2030-03-01T00:00:00Z")
+    server.on(f"GET {BASE}", document)
+
+    out = " ".join(closure("status", CLOSURE).out.split())
+
+    assert "Blocker: subscriptions: 2 found Wait. (who: nobody; not before 2030-02-01)" in out
+    assert "Release them. (who: Role Admin)" in out
+    assert out.index("users: 3") < out.index("subscriptions: 2") < out.index("before 2030-03-01T00:00:00Z")
+    assert "\x1b" not in out
+
+
+def test_status_of_an_older_server_has_no_date(closure: Command, server: FakeServer) -> None:
+    """Blockers without who and date, and no earliest end: nothing is made up."""
+    server.on(f"GET {BASE}", closure_document(blockers=[{"what": "listing", "why": "broken"}]))
+
+    out = " ".join(closure("status", CLOSURE).out.split())
+
+    assert "Blocker: listing: broken" in out and "who:" not in out and "can't be closed before" not in out
+
+
 def test_list_follows_pages_of_this_server_only(closure: Command, server: FakeServer) -> None:
     """Every page is read, and an address elsewhere is not followed."""
     server.on("GET /api/closures", {"items": [closure_document()], "next": "/api/closures?after=a", "poison": []})
@@ -127,14 +151,50 @@ def test_tasks_show_who_where_and_clicks(closure: Command, server: FakeServer) -
     assert "\x1b" not in ran.out
 
 
+def test_tasks_show_dates_proof_and_reports(closure: Command, server: FakeServer) -> None:
+    """Why, until when, how it is proven, what was seen, who said so; nothing of it steers the terminal."""
+    said = {"at": "2026-11-02T00:00:00Z", "by": {"upn": "ann@x.com"}, "comment": "\x1b[2Jdone"}
+    task = {
+        "taskId": "t1",
+        "state": "open",
+        "standingText": "reported done, not proven yet",
+        "title": "Cancel E5",
+        "why": "no API",
+        "deadline": "2026-11-01T00:00:00Z",
+        "overdue": True,
+        "items": ["Ada\x1b[31m"],
+        "probe": "Graph no longer lists it.",
+        "seen": "Enabled",
+        "nextAt": "2026-11-03T00:00:00Z",
+        "reports": [said],
+    }
+    server.on(f"GET {BASE}/tasks", {"items": [task]})
+
+    out = closure("tasks", CLOSURE).out
+
+    for part in (
+        "[reported done, not proven yet] t1: Cancel E5",
+        "Why: no API",
+        "By: 2026-11-01T00:00:00Z (overdue)",
+        "Proven by: Graph no longer lists it.",
+        "Last look: Enabled",
+        "Next look: 2026-11-03T00:00:00Z",
+        "Reported done 2026-11-02T00:00:00Z by ann@x.com",
+    ):
+        assert part in out
+    assert "\x1b" not in out
+    assert [task] == closure("tasks", CLOSURE, "--json").json["items"]
+
+
 def test_task_reported_done(closure: Command, server: FakeServer) -> None:
-    """`--done` posts the comment for that task."""
-    server.on(f"POST {BASE}/tasks/t1/done", {"taskId": "t1"})
+    """`--done` posts the comment for that task and prints what came of it."""
+    server.on(f"POST {BASE}/tasks/t1/done", {"task": {"taskId": "t1"}, "told": "Reported, not proven yet."})
 
     ran = closure("tasks", CLOSURE, "--done", "t1", "--comment", "seen to")
 
     assert 0 == ran.code
     assert {"comment": "seen to"} == server.seen[0].body
+    assert "t1: Reported, not proven yet." in ran.out
 
 
 def test_report_to_a_file(closure: Command, server: FakeServer, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ OPERATOR = {"X-Dev-Principal": "olga@fabrikam.com;roles=Operator"}
 APPROVERS = ("ann@fabrikam.com", "cyd@fabrikam.com")
 CHANNEL = "workflow:closure"
 """Whom the Teams cards reach, in the simulator's inbox."""
-GATES = ("plan", "go-on", "delete-tenant")
+GATES = ("plan", "go-on", "delete-tenant", "rollback")
 REMIND_SECONDS, ESCALATE_SECONDS = 60.0, 120.0
 
 
@@ -59,6 +59,7 @@ class Stage:
         self.host: subprocess.Popen[str] | None = None
         self.closure = ""
         self.policy = approval_policy(day)
+        self.skip: tuple[str, ...] = ()
         self.web = httpx.Client(timeout=30, headers=OPERATOR)
 
     def __enter__(self) -> Stage:
@@ -93,6 +94,7 @@ class Stage:
             "CLOSURE_PARTNER_TENANT_ID": self.sim["partnerTenantId"],
             "CLOSURE_HOME_TENANT_ID": self.sim["homeTenantId"],
             "CLOSURE_ALLOWED_TENANTS": self.sim["tenantId"],
+            "CLOSURE_BILLING_ACCOUNTS": ",".join(self.sim["billingAccounts"]),
             "CLOSURE_APPROVAL_POLICY": str(policy),
             "CLOSURE_MAIL_FROM": "closure@fabrikam.com",
             "CLOSURE_TEAMS_WEBHOOK": f"{self.sim['url']}/_teams/workflows/closure",
@@ -154,6 +156,7 @@ class Stage:
             ],
             "keep": [],
             "backupConfirmed": True,
+            "externalDirectory": self.sim["externalDirectory"],
             **changes,
         }
         answer = self.web.post(f"{self.base}/api/closures", json=request)
@@ -171,6 +174,7 @@ class Stage:
             "doneUrl": tasks + "/{task}/done",
             "headers": OPERATOR,
             "delaySeconds": 0.3,
+            "skip": self.skip,
         }
         self.web.post(f"{self.sim['url']}/_sim/robot", json=order).raise_for_status()
 

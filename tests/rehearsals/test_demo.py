@@ -51,6 +51,14 @@ def test_profile_ends_closed(profile: str, users: int, quota: str | None) -> Non
     assert seen["approvals"] == 4
 
 
+def test_external_tenant_ends_closed() -> None:
+    """An External ID tenant, which has no subscriptions of its own, is deleted by Azure."""
+    seen = demo("--profile", "external", "--users", "60")
+
+    assert ("closed", True, 59, 1) == tuple(seen[key] for key in ("result", "tenantGone", "usersDeleted", "usersKept"))
+    assert (0, 0, [], True) == tuple(seen[key] for key in ("doubleDeletes", "keeperTouched", "blockers", "auditOk"))
+
+
 @contextmanager
 def by_hand(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The command without --approve-all; what it tells people goes to a file."""

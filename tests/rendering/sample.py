@@ -61,6 +61,12 @@ def report(**changes: Any) -> dict[str, Any]:
         "tenantGone": {"provenAt": "2026-11-01T12:59:00Z", "sightings": ["a", "b"]},
         "audit": {"ok": True, "lines": 3, "head": "e" * 64},
         "resent": 1,
+        "access": {
+            "mfa": {"left": 3, "turnedOff": 1, "stillOn": 0, "unknown": 2},
+            "securityDefaults": False,
+            "policies": [{"name": "Block legacy sign-in", "state": "enabled"}],
+        },
+        "rollbacks": [],
         **changes,
     }
 

@@ -89,6 +89,26 @@ def data(
         },
         "to": person(text),
         "detail": details.get(kind, {"round": 0, "asked": [text or "Ann"] * many}),
+        "tasks": [task(text)] * max(many, 1),
+        **changes,
+    }
+
+
+def task(text: str = "", **changes: Any) -> dict[str, Any]:
+    """An open manual task; with `text` whose every name is that."""
+    return {
+        "taskId": "cancel-subscription-e5",
+        "title": f"Cancel {text or 'Contoso E5'}",
+        "who": "Billing Administrator",
+        "why": text or "no API ends it",
+        "deadline": "2026-11-18T12:00:00.000Z",
+        "probe": "Graph no longer lists it.",
+        "warning": f"Users of {text or 'Contoso E5'} lose access.",
+        "steps": ["Open Billing > Your products.", *[f"Choose {text or 'Contoso E5'}, click {n}." for n in range(13)]],
+        "items": [text or "Ada"] * 12,
+        "link": "https://admin.microsoft.com",
+        "reports": [{"by": person(text), "at": "2026-11-12T12:00:00.000Z", "comment": text}],
+        "state": "open",
         **changes,
     }
 
@@ -187,7 +207,7 @@ def test_only_the_first_and_last_gate_ask_for_a_sign_in() -> None:
     """At go-on the personal link suffices; a card is for a channel, so its page always asks."""
     asks = {gate: "sign in" in mail(data(gate=gate), link=LINK)[1] for gate in Gate}
 
-    assert {Gate.PLAN: True, Gate.GO_ON: False, Gate.DELETE_TENANT: True} == asks
+    assert {Gate.PLAN: True, Gate.GO_ON: False, Gate.DELETE_TENANT: True, Gate.ROLLBACK: True} == asks
     assert all("sign in" in shown(card(data(gate=gate), page=PAGE)) for gate in Gate)
 
 
@@ -317,7 +337,7 @@ def test_whatever_names_there_are_card_and_subject_stay_small(text: str, kind: s
     assert len(json.dumps(drawn)) <= LIMIT
     assert len(subject) <= 250 and subject.isprintable()
     assert (body + html).encode()
-    if kind != Notice.UNDELIVERED:
+    if kind not in (Notice.UNDELIVERED, Notice.TASK, Notice.TASK_REMIND):
         assert "d" * 64 in shown(drawn) and "d" * 64 in body
 
 

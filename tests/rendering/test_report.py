@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tenantclosure.names import Result
-from tenantclosure.rendering.report import HEADLINES, MANY, report_html, report_json
+from tenantclosure.rendering.report import HEADLINES, MANY, NAMED, ROLLED_BACK, report_html, report_json
 from tests.rendering.sample import NASTY, report
 
 
@@ -89,6 +89,19 @@ def test_outcomes_are_drawn_so_that_one_of_ten_thousand_is_seen() -> None:
     assert widths and max(widths) <= 640
 
 
+def test_blockers_are_told_with_the_way_to_the_date() -> None:
+    """What was still in the way, and the picture of what the closing date waited for; hostile names stay text."""
+    lane = {"what": NASTY, "why": NASTY, "from": "2026-11-01T12:00:00+00:00", "to": "2027-11-01T12:00:00+00:00"}
+    date = {"at": "2026-11-01T12:00:00Z", "earliest": lane["to"], "path": [], "more": 0, "undated": []}
+    closing = {**date, "lanes": [{**lane, "critical": True, "soft": False}]}
+    html = report_html(report(blockers=[{"what": "subscriptions", "who": "Microsoft Support"}], closing=closing))
+
+    assert "could not be closed before 2027-11-01 12:00:00 UTC" in html
+    assert 'aria-label="What the closing date waited for"' in html
+    assert "what subscriptions, who Microsoft Support" in html and "<script" not in html
+    assert "could not be closed before" not in report_html(report(closing=closing))
+
+
 def test_a_closure_that_ended_before_its_plan_has_a_report_too() -> None:
     """No plan, no approvals, nothing gone: said in words instead of failing."""
     empty = report(
@@ -101,11 +114,27 @@ def test_a_closure_that_ended_before_its_plan_has_a_report_too() -> None:
         timeline=[],
         tenantGone=None,
         audit={"ok": False, "lines": 0, "head": "0" * 64},
+        access={"mfa": None, "securityDefaults": None, "policies": None},
     )
     html = report_html(empty)
 
+    assert "How people signed in" not in html
     for told in ("none was frozen", "not proven", "BROKEN", "Nobody decided", "vetoed"):
         assert told in html
+
+
+@pytest.mark.parametrize(("defaults", "said"), [(True, "on"), (False, "off"), (None, "could not be read")])
+def test_it_tells_what_was_recorded_of_signing_in(defaults: bool | None, said: str) -> None:
+    """Per-user MFA in numbers, security defaults and Conditional Access as they were found, by name and harmless."""
+    access = report()["access"]
+    html = report_html(
+        report(access={**access, "securityDefaults": defaults, "policies": [{"name": NASTY, "state": None}]})
+    )
+
+    assert "1 turned off, 0 still on, 2 unknown" in html
+    assert f"<dt>Security defaults</dt><dd>{said}, recorded and not switched" in html
+    assert "no state told" in html
+    assert "<script" not in html
 
 
 def test_a_long_story_keeps_its_turns_and_says_what_it_left_out() -> None:
@@ -116,6 +145,50 @@ def test_a_long_story_keeps_its_turns_and_says_what_it_left_out() -> None:
 
     assert "closure:requested" in html
     assert f"{MANY + 1} more lines" in html
+
+
+def _rollback(**changes: object) -> dict[str, object]:
+    entry = {"family": "users", "id": "u1", "name": "Wanda", "outcome": "restored", "why": ""}
+    return {
+        "serial": 2,
+        "number": 1,
+        "askedBy": {"tenantId": "t", "objectId": "o", "upn": "olga@fabrikam.com", "name": "Olga"},
+        "at": "2026-11-01T12:00:00Z",
+        "state": "done",
+        "planned": {"users": 2},
+        "restored": [entry],
+        "left": [{**entry, "id": "u2", "name": NASTY, "outcome": "refused", "why": "403 Denied"}],
+        "impossible": [{"family": "domains", "id": "contoso.com", "name": "contoso.com", "why": "add it again"}],
+        **changes,
+    }
+
+
+def test_a_rollback_is_told_item_by_item() -> None:
+    """Who asked, what came back, what did not and what can't, each with its reason; hostile names stay text."""
+    html = report_html(report(rollbacks=[_rollback()]))
+
+    for told in ("Rolled back", "Olga", "Wanda", "403 Denied", "contoso.com", "add it again", "1 restored, 1 not."):
+        assert told in html
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize("state", ["empty", "vetoed", "expired", "unapproved", "unfinished"])
+def test_a_rollback_that_restored_nobody_says_why(state: str) -> None:
+    """No end of a rollback is left without words."""
+    html = report_html(report(rollbacks=[_rollback(state=state, restored=[], left=[])]))
+
+    assert ROLLED_BACK[state] in html
+    assert "Wanda" not in html
+
+
+def test_a_long_rollback_names_the_first_and_counts_the_rest() -> None:
+    """The page holds so many names; the rest is in the JSON and the CSV."""
+    many = [
+        {"family": "users", "id": f"u{n}", "name": f"U {n}", "outcome": "restored", "why": ""} for n in range(NAMED + 5)
+    ]
+    html = report_html(report(rollbacks=[_rollback(restored=many)]))
+
+    assert "5 more are in the JSON and CSV reports." in html
 
 
 @pytest.mark.parametrize("result", list(Result))

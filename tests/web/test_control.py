@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tenantclosure import names
 from tests.web.rig import HOME, PEOPLE, Desk, read, refused
 
 
@@ -135,6 +136,20 @@ async def test_a_refused_order_makes_no_operator(desk: Desk) -> None:
     assert [] == (await desk.ledger.closure(closure))["operators"]
 
 
+async def test_what_azure_is_deleting_nobody_aborts(desk: Desk) -> None:
+    """Once Azure has the DELETE an abort would stop nothing, and says so; what Azure refused can be aborted again."""
+    closure = await desk.filed()
+    await desk.ledger.set_mark(closure, names.DIRECTORY_DELETION, 1, {"status": 202})
+    for verdict in (None, "accepted"):
+        if verdict:
+            await desk.ledger.set_mark(closure, names.DIRECTORY_VERDICT, 1, {"state": verdict, "why": ""})
+        refused(await desk.call("abort_closure", body={}, closureId=closure), 409, "carried-out")
+        assert "run" == (await desk.ledger.closure(closure))["control"]
+
+    await desk.ledger.set_mark(closure, names.DIRECTORY_VERDICT, 1, {"state": "refused", "why": "409"})
+    assert 202 == (await desk.call("abort_closure", body={}, closureId=closure)).status_code
+
+
 async def test_who_approved_may_still_pause_and_abort(desk: Desk) -> None:
     """An approver who sees harm stops it, with the Operator role, whatever was approved."""
     closure, _ = await desk.approved()
@@ -142,8 +157,3 @@ async def test_who_approved_may_still_pause_and_abort(desk: Desk) -> None:
     aborted = await desk.call("abort_closure", who="ann:Operator,Approver", body={}, closureId=closure)
 
     assert (202, 202) == (paused.status_code, aborted.status_code)
-
-
-async def test_doors_of_later_rooms_say_so(desk: Desk) -> None:
-    """Rollback answers 501 with what to do instead."""
-    refused(await desk.call("rollback_closure", body={}, closureId="x"), 501, "not-built-yet")

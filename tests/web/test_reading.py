@@ -24,6 +24,7 @@ SHOWN = {
     "eta",
     "tasks",
     "blockers",
+    "earliest",
     "updatedAt",
     "planSerial",
     "digest",

@@ -46,6 +46,7 @@ NEEDS = {
     "show_openapi": "anybody",
     "closures_page": {"Operator", "Approver", "Auditor"},
     "closure_page": {"Operator", "Approver", "Auditor"},
+    "blockers_page": {"Operator", "Approver", "Auditor"},
     "plan_page": {"Operator", "Approver", "Auditor"},
     "report_page": {"Operator", "Approver", "Auditor"},
     "show_gate_page": {"Approver"},
