@@ -142,6 +142,13 @@ class Stage:
             assert time.monotonic() < end, f"no message for all of {people}: {self.messages()}\n{self.log()}"
             time.sleep(0.1)
 
+    def told(self, to: str, words: str, seconds: float = 30) -> None:
+        """Wait until one of this address's messages holds these words."""
+        end = time.monotonic() + seconds
+        while not any(words in json.dumps(message) for message in self.messages(to)):
+            assert time.monotonic() < end, f"nobody told {to} {words}: {self.messages(to)}\n{self.log()}"
+            time.sleep(0.1)
+
     # -- people ------------------------------------------------------------------------------------------------------
     def file(self, **changes: Any) -> httpx.Response:
         """File the request; remembers the closure's id when it was taken."""
