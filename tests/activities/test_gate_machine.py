@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -287,7 +288,7 @@ class GateMachine(RuleBasedStateMachine):
             self.run(self.rig.words())
 
 
-TestGateMachine = GateMachine.TestCase
+TestGateMachine = pytest.mark.slow(GateMachine.TestCase)
 TestGateMachine.settings = settings(
     max_examples=40,
     stateful_step_count=25,

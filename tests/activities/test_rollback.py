@@ -316,6 +316,7 @@ async def test_the_end_lets_a_rollback_asked_for_just_then_begin(undo: Rig) -> N
 
 
 # -- crashes ----------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_killed_at_each_write_it_restores_everybody(landed: bool) -> None:
     """Whatever write dies, a new process goes on: everybody is back, and may sign in."""

@@ -262,6 +262,7 @@ def test_readiness_looks_again_until_ready_hourly_at_first_daily_later() -> None
     assert stepper.of("await_gate")[1].at >= looks[-1]
 
 
+@pytest.mark.slow
 def test_readiness_waits_in_a_history_of_its_own_that_stays_short() -> None:
     """After a year of daily looks no history has grown: each round is a new one, and a thousandth look waits a day."""
     tenant = Tenant()
