@@ -81,7 +81,7 @@ async def look_at_freeze(parts: Parts, order: Order, directory: Directory) -> No
     at the tenant anyway calls this.
     """
     asked = _task_order(order)
-    task = await parts.ledger.task(order["closureId"], f"{asked['kind']}-{asked['target']}")
+    task = await parts.ledger.task(order["closureId"], names.task_id(asked["kind"], asked["target"]))
     if task is None or task["state"] != "open":
         return
     look = Look(seen="the authorization policy still lets people sign up or invite guests")

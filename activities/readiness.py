@@ -64,7 +64,7 @@ async def _look_at_external(parts: Parts, order: Order, clearance: Clearance, le
         why = "The tenant is only deleted once they are gone"
         words: JSON = {"row": row, "portals": parts.portals(), "instance": order["instance"], "why": why, "items": some}
         await assign(parts, row, manual_task(asked["kind"], asked["target"], asked["name"], **words))
-    task = await parts.ledger.task(order["closureId"], f"{asked['kind']}-{asked['target']}".lower())
+    task = await parts.ledger.task(order["closureId"], names.task_id(asked["kind"], asked["target"]))
     if task is None or task["state"] != "open":
         return
     unproven = [item for item in task["items"] if left.get(item.partition(" ")[2]) != 0]

@@ -164,7 +164,7 @@ class _Review:
             for id_, one in shard.stuck.items():
                 cause = shard.causes[id_] = refusals.cause_of(self.family, one, holders)
                 before = one.was or refusals.cause_of(self.family, one, holders, one.planned)
-                asked = [_id(kind, target) for kind, target, *_ in refusals.asks(self.family, cause, [one])]
+                asked = [names.task_id(kind, target) for kind, target, *_ in refusals.asks(self.family, cause, [one])]
                 news = max(filter(None, (grown, *(reports.get(task) for task in asked))), default=None)
                 if refusals.again(one, cause, before, news, self.now, self.order["daySeconds"]):
                     shard.reopen.add(id_)
@@ -229,7 +229,7 @@ class _Review:
         named = set()
         for cause, stuck in found.items():
             for kind, target, _, about in refusals.asks(self.family, cause, stuck):
-                task_id = _id(kind, target)
+                task_id = names.task_id(kind, target)
                 named.add(task_id)
                 # Nobody is asked about what is tried again first; who was asked already keeps the whole list.
                 shown = about if task_id in known else [one for one in about if one.item.id not in trying]
@@ -283,7 +283,3 @@ class _Review:
             for shard in self.shards
             for id_, cause in shard.causes.items()
         )
-
-
-def _id(kind: str, target: str) -> str:
-    return f"{kind}-{target}".lower()

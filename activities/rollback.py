@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 from activities.base import Order, activity
@@ -14,11 +13,12 @@ from activities.freeze import still_frozen
 from activities.guard import pinned, read_manifest, unhindered
 from activities.history import History, read_history
 from activities.leftovers import of_people, of_sellers
+from activities.waves import tokens
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import Control, Family, Phase, Rail, Status, Word
-from tenantclosure.policy import pacing, rails, rollback
+from tenantclosure.policy import rails, rollback
 from tenantclosure.policy.canonical import canonical, digest
 from tenantclosure.policy.planner import Shards, family_entry, manifest
 from tenantclosure.ports import JSON, Directory
@@ -73,7 +73,7 @@ async def plan_rollback(parts: Parts, order: Order) -> Order:
         {"family": family, "operation": operation, "shards": len(document["families"][family]["shards"])}
         for family, operation in rollback.WAVES
     ]
-    return {"items": rollback.items(document), "waves": waves, "tokens": await _tokens(parts, row["closureId"])}
+    return {"items": rollback.items(document), "waves": waves, "tokens": await tokens(parts, row["closureId"])}
 
 
 async def _freeze(parts: Parts, row: JSON) -> dict[str, Any]:
@@ -190,13 +190,3 @@ async def read_impossible(parts: Parts, closure: str, document: JSON) -> list[JS
     if hashlib.sha256(data).hexdigest() != document["impossible"]["sha256"]:
         raise RailBroken(Rail.SHARD_HASH, "The list of what can't be undone was changed after it was approved.")
     return [json.loads(line) for line in data.splitlines()]
-
-
-async def _tokens(parts: Parts, closure: str) -> float:
-    """What the service's bucket holds at least, counted from the writes this closure has made so far."""
-    made = [
-        (datetime.fromisoformat(counts["at"]), counts["writes"])
-        async for *_, counts in parts.ledger.shards(closure)
-        if counts.get("writes")
-    ]
-    return pacing.tokens_left(parts.settings.burst, parts.settings.rate, made, parts.clock.now())

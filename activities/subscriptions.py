@@ -11,7 +11,7 @@ from activities.guard import Clearance, cleared, read_shard, still_cleared
 from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
-from tenantclosure.names import Family, Outcome, Rail, TaskKind, Word
+from tenantclosure.names import Family, Outcome, Rail, TaskKind, Word, task_id
 from tenantclosure.policy.manual_tasks import manual_task
 from tenantclosure.policy.selling import Observed, Provider, earliest_gone
 from tenantclosure.policy.stages import Side, Stage, after_look
@@ -194,8 +194,8 @@ async def _open_task(parts: Parts, clearance: Clearance, item: Item, seen: Obser
     )
     opened = await parts.ledger.open_task(closure, task)
     for kind in step.keeps:
-        if await parts.ledger.task(closure, f"{kind}-{item.id}".lower()) is not None:
-            await parts.ledger.escalate_task(closure, f"{kind}-{item.id}".lower(), opened["taskId"], step.reason)
+        if await parts.ledger.task(closure, task_id(kind, item.id)) is not None:
+            await parts.ledger.escalate_task(closure, task_id(kind, item.id), opened["taskId"], step.reason)
 
 
 def _settled(kind: str, step: Step) -> bool:

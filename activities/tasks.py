@@ -13,7 +13,7 @@ from activities.base import Order, activity
 from activities.guard import undisputed, unhindered
 from tenantclosure import outbox
 from tenantclosure.ledger import iso
-from tenantclosure.names import Family, TaskKind
+from tenantclosure.names import Family, TaskKind, task_id
 from tenantclosure.policy import timing
 from tenantclosure.policy.manual_tasks import manual_task
 from tenantclosure.policy.reminding import late, to_escalate
@@ -70,7 +70,10 @@ async def settle(parts: Parts, row: JSON, order: Order, look: Look, seconds: flo
     """Keep what one look at a task found: proven, and Support's with it; otherwise what was seen, and that the next
     look comes in so many seconds. `order` is the run with the task's kind, target and name.
     """
-    closure, ids = order["closureId"], [_id(order["kind"], order), _id(TaskKind.ASK_SUPPORT, order)]
+    closure, ids = (
+        order["closureId"],
+        [task_id(order["kind"], order["target"]), task_id(TaskKind.ASK_SUPPORT, order["target"])],
+    )
     if look.proof:
         for task in ids:  # nobody was asked where an API had begun it, nor Support where all went well
             if await parts.ledger.task(closure, task) is not None:
@@ -85,7 +88,7 @@ async def settle(parts: Parts, row: JSON, order: Order, look: Look, seconds: flo
 async def _escalate(parts: Parts, row: JSON, order: Order, look: Look) -> None:
     """Ask Support, once, about what was reported done, or begun by an API, 96 hours ago and can't be seen."""
     closure, day, now = order["closureId"], order["daySeconds"], parts.clock.now()
-    task = await parts.ledger.task(closure, _id(order["kind"], order))
+    task = await parts.ledger.task(closure, task_id(order["kind"], order["target"]))
     asked = task is not None and task["state"] == "open"
     if task is not None and to_escalate(task, now, day):
         why = f"it was reported done at {task['reports'][-1]['at']} and still does not show: {look.seen}"
@@ -98,17 +101,13 @@ async def _escalate(parts: Parts, row: JSON, order: Order, look: Look) -> None:
     if found is None or found["state"] != "open":
         await assign(parts, row, support)
     if asked:
-        await parts.ledger.escalate_task(closure, _id(order["kind"], order), support["taskId"], why)
-        await outbox.tell_escalated(parts, row, _id(order["kind"], order))
+        await parts.ledger.escalate_task(closure, task_id(order["kind"], order["target"]), support["taskId"], why)
+        await outbox.tell_escalated(parts, row, task_id(order["kind"], order["target"]))
 
 
 def _task(parts: Parts, row: JSON, order: Order, kind: str, why: str) -> JSON:
     target, name, instance = order["target"], order["name"], order["instance"]
     return manual_task(kind, target, name, row=row, portals=parts.portals(), instance=instance, why=why)
-
-
-def _id(kind: str, order: Order) -> str:
-    return f"{kind}-{order['target']}".lower()
 
 
 async def _free(parts: Parts, order: Order) -> dict[str, Any]:
@@ -119,7 +118,7 @@ async def _free(parts: Parts, order: Order) -> dict[str, Any]:
 
 async def _begun(parts: Parts, order: Order) -> str | None:
     """Since when an API is at it: from the phase's begin where nobody was asked."""
-    asked = await parts.ledger.task(order["closureId"], _id(order["kind"], order)) is not None
+    asked = await parts.ledger.task(order["closureId"], task_id(order["kind"], order["target"])) is not None
     return None if asked else order.get("since")
 
 

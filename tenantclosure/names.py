@@ -311,6 +311,11 @@ def instance_id(closure: str, epoch: int) -> str:
     return f"{closure}-e{epoch}"
 
 
+def task_id(kind: str, target: str) -> str:
+    """Id of the manual task of this kind about this thing."""
+    return f"{kind}-{target}".lower()
+
+
 def manifest_path(closure: str, serial: int) -> str:
     """Blob of a plan's manifest."""
     return f"{closure}/plan-{serial}/manifest.json"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenantclosure.names import EXTERNAL_TYPES, TaskKind
+from tenantclosure.names import EXTERNAL_TYPES, TaskKind, task_id
 from tenantclosure.policy.portals import Place, link
 from tenantclosure.policy.selling import MOST_LICENCES
 
@@ -379,7 +379,7 @@ def manual_task(
         "resource": f" {resource}" if resource else "",
     }
     return {
-        "taskId": f"{kind}-{target}".lower(),
+        "taskId": task_id(kind, target),
         "kind": str(kind),
         "target": target,
         "name": name,
