@@ -179,7 +179,10 @@ async def _call(
 
 async def _open_task(parts: Parts, clearance: Clearance, item: Item, seen: Observed, step: Step, instance: str) -> None:
     """Ask a person; where a task was reported done and does not show, say in it that Support is asked as well."""
-    row, closure = clearance.row, clearance.row["closureId"]
+    row, closure, provider = clearance.row, clearance.row["closureId"], item.facts["provider"]
+    why = step.reason
+    if provider in (Provider.SUPPORT, Provider.DISPUTED):  # whoever is asked has to know what was found
+        why = f"{item.facts['why']}; {why}"
     task = manual_task(
         step.what,
         item.id,
@@ -187,10 +190,10 @@ async def _open_task(parts: Parts, clearance: Clearance, item: Item, seen: Obser
         row=row,
         portals=parts.portals(),
         instance=instance,
-        why=step.reason,
+        why=why,
         licences=seen.licences,
         attestable=step.attestable,
-        azure=item.facts["provider"] == Provider.AZURE,
+        azure=provider == Provider.AZURE,
     )
     opened = await parts.ledger.open_task(closure, task)
     for kind in step.keeps:

@@ -133,7 +133,8 @@ def _phases(current: str, state: str) -> RenderableType:
 
     from tenantclosure.names import Phase
 
-    order = [str(phase) for phase in Phase]
+    undoing = (Phase.GATE_ROLLBACK, Phase.ROLLBACK)  # only of a closure that is rolled back
+    order = [str(phase) for phase in Phase if phase not in undoing or current in undoing]
     at = len(order) if state == "closed" else order.index(current) if current in order else -1
     text = Text()
     for number, name in enumerate(order):
@@ -210,8 +211,9 @@ def _blocker(row: dict[str, Any]) -> str:
     what, why, remedy, who, earliest = (
         plain(row.get(key) or "") for key in ("what", "why", "remedy", "who", "earliest")
     )
-    clears = "; ".join(part for part in (who and f"who: {who}", earliest and f"not before {earliest}") if part)
-    return " ".join(part for part in (f"Blocker: {what}: {why}", remedy, f"({clears})" if clears else "") if part)
+    clears = "; ".join(part for part in (who and f"Who: {who}", earliest and f"not before {earliest}") if part)
+    said = [f"{part.rstrip('.')}." for part in (f"Blocker: {what}: {why}", remedy, clears) if part]
+    return " ".join(said)
 
 
 def _few(lines: list[str], style: str) -> list[RenderableType]:

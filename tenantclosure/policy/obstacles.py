@@ -13,7 +13,7 @@ from tenantclosure.policy.selling import Provider, dated
 from tenantclosure.policy.stages import Side, Stage
 
 CLOSURE = "this closure"
-NOBODY = "nobody: it takes its time"
+NOBODY = "time alone"
 SUPPORT = "Microsoft Support"
 PARTNER = "the partner who sold it"
 BILLING = "Billing Administrator"

@@ -108,7 +108,7 @@ class Providers:
             return item
         if await self._directory.find_user(str(buyer)) is not None:
             return item
-        why = "its buyer is deleted: only Support ends it"
+        why = "its buyer is deleted"
         return replace(item, facts={**item.facts, "provider": str(Provider.SUPPORT), "why": why})
 
     def earliest(self, item: Item, now: datetime) -> str | None:

@@ -24,7 +24,7 @@ class Support(Asking):
     def certain(self, row: Item) -> Claim | None:
         """A product that nobody but Support ends, whatever channel lists it."""
         if str(row.facts.get("skuPartNumber") or "").upper().startswith(ENTRA_FREE):
-            return Claim(Provider.SUPPORT, "Microsoft Entra ID Free: only Support ends it")
+            return Claim(Provider.SUPPORT, "Microsoft Entra ID Free, which nobody can cancel in the admin center")
         return None
 
     def claim(self, rows: Sequence[Item], mine: Sequence[Item]) -> dict[str, Claim]:

@@ -177,6 +177,15 @@ async def test_an_account_that_is_not_on_the_list_is_never_written_to() -> None:
     assert (await advance(rig))["stop"] == "rail"
 
 
+async def test_support_is_told_what_was_found() -> None:
+    """Whoever asks Support has to say what is wrong: the task names it in its reason and in its clicks."""
+    rig = await (await bench(status="LockedOut")).ready()
+    await advance(rig)
+    (task,) = await rig.ledger.tasks(rig.closure)
+    assert (task["kind"], task["why"]) == ("ask-support", "locked out; only Microsoft Support ends it")
+    assert "Say what is wrong: locked out; only Microsoft Support ends it." in task["steps"]
+
+
 async def test_two_sellers_mean_no_call_at_all() -> None:
     """What billing and the partner both list is never called; a person finds the seller, Graph proves the end."""
     rig = await bench(commerceSubscriptionId="both")

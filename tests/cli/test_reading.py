@@ -41,6 +41,16 @@ def test_status_shows_counts_gate_and_rate(closure: Command, server: FakeServer)
         assert words in ran.out
 
 
+@pytest.mark.parametrize(("phase", "told"), [("gate-plan", False), ("gate-rollback", True), ("rollback", True)])
+def test_a_rollback_is_only_a_phase_of_what_is_rolled_back(
+    closure: Command, server: FakeServer, phase: str, told: bool
+) -> None:
+    """Nobody who closes a tenant sees a rollback ahead."""
+    server.on(f"GET {BASE}", closure_document(phase=phase))
+
+    assert told == ("rollback" in closure("status", CLOSURE).out)
+
+
 def test_status_says_who_clears_a_blocker_and_when(closure: Command, server: FakeServer) -> None:
     """Blockers that need somebody stand before those that wait for a date, each with who; then the earliest end."""
     waits = {"what": "subscriptions", "why": "2 found", "remedy": "Wait.", "who": "nobody", "earliest": "2030-02-01"}
@@ -50,8 +60,8 @@ def test_status_says_who_clears_a_blocker_and_when(closure: Command, server: Fak
 
     out = " ".join(closure("status", CLOSURE).out.split())
 
-    assert "Blocker: subscriptions: 2 found Wait. (who: nobody; not before 2030-02-01)" in out
-    assert "Release them. (who: Role Admin)" in out
+    assert "Blocker: subscriptions: 2 found. Wait. Who: nobody; not before 2030-02-01." in out
+    assert "Release them. Who: Role Admin." in out
     assert out.index("users: 3") < out.index("subscriptions: 2") < out.index("before 2030-03-01T00:00:00Z")
     assert "\x1b" not in out
 

@@ -26,7 +26,7 @@ def task(kind: str = "cancel-subscription", *, reported: bool = False, **members
         ({"stage": "planned", "side": "manual"}, [task()], False, None, "Bill"),
         ({"stage": "planned", "side": "manual"}, [task(reported=True)], True, iso(2), "Bill"),
         ({"stage": "planned", "side": "manual"}, [], False, None, "Billing Administrator"),
-        ({"stage": "cancel-requested", "side": "waiting"}, [], True, iso(2), "nobody: it takes its time"),
+        ({"stage": "cancel-requested", "side": "waiting"}, [], True, iso(2), "time alone"),
         ({"stage": "cancel-requested", "side": "manual"}, [task()], False, None, "Bill"),
         ({"stage": "non-renewing", "side": "waiting", "dueAt": iso(30)}, [], True, iso(30), None),
         (

@@ -18,16 +18,17 @@ import httpx
 import pytest
 
 from tests.rehearsals.stage import APPROVERS, ROOT
+from tests.rehearsals.test_hostile import PLANTED
 from tests.rehearsals.visitor import Visitor, links
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]
 
 
-def demo(*options: str) -> dict[str, Any]:
+def demo(*options: str, code: int = 0) -> dict[str, Any]:
     """Run the command; the last line it prints is one JSON object."""
     command = [sys.executable, "-m", "cli", "demo", "--seed", "7", "--approve-all", "--once", "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=160, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == code, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -49,6 +50,19 @@ def test_profile_ends_closed(profile: str, users: int, quota: str | None) -> Non
     assert seen["subscriptionsDeleted"] == seen["subscriptionsTotal"] > 0
     assert (seen["doubleDeletes"], seen["keeperTouched"], seen["blockers"], seen["auditOk"]) == (0, 0, [], True)
     assert seen["approvals"] == 4
+    assert seen["manualTasks"] >= 3  # done by the portal robot
+
+
+def test_hostile_profile_ends_blocked() -> None:
+    """Everything else is done; the command ends by itself with what is planted, and says who can clear it."""
+    seen = demo("--profile", "hostile", "--users", "60", code=1)
+
+    assert ("blocked", False, 56, 4) == tuple(
+        seen[key] for key in ("result", "tenantGone", "usersDeleted", "usersKept")
+    )
+    assert set(PLANTED) == {blocker["what"] for blocker in seen["blockers"]}
+    assert all(blocker["who"] and not blocker["earliest"] for blocker in seen["blockers"])
+    assert (0, 0, True) == tuple(seen[key] for key in ("doubleDeletes", "keeperTouched", "auditOk"))
 
 
 def test_external_tenant_ends_closed() -> None:
