@@ -95,7 +95,7 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: 
     """
     row = await unhindered(parts, order)
     manifest = await read_manifest(parts, row)
-    rails.check_kind(manifest, gate, order.get("operation", ""))
+    rails.check_plan_kind(manifest, gate, order.get("operation", ""))
     first = Gate.ROLLBACK if gate == Gate.ROLLBACK else Gate.PLAN  # a rollback's plan has no gate but its own
     approvals = {first: await _approved(parts, row, first)}
     rails.check_manifest(manifest, row, approvals[first])

@@ -62,7 +62,7 @@ def check_manifest(manifest: Mapping[str, Any], row: Mapping[str, Any], gate: Ma
         raise RailBroken(Rail.APPROVAL, "The plan in force has not been approved.")
 
 
-def check_kind(manifest: Mapping[str, Any], gate: str, operation: str = "") -> None:
+def check_plan_kind(manifest: Mapping[str, Any], gate: str, operation: str = "") -> None:
     """What a rollback's plan holds is only ever brought back, and only under its own gate; what another plan holds is
     only ever removed. `operation` is that of a shard, "" for work on none.
     """

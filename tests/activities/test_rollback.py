@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -313,6 +313,25 @@ async def test_the_end_lets_a_rollback_asked_for_just_then_begin(undo: Rig) -> N
     assert "rollback" == answer["stop"]
     assert (None, "vetoed") == (row["result"], row["rollback"]["endsAs"])
     assert "closure:ended" not in await undo.words()
+
+
+async def test_whoever_is_the_keeper_now_is_not_restored(undo: Rig) -> None:
+    """Somebody restored one of the deleted and made them the keeper, and a look still lags: the rail, not a plan."""
+    await deleted(undo)
+    back, directory = user(0), bin_of(undo)
+    directory.items["users"].append(back)
+    directory.administrators |= {back.id}
+
+    async def lagging(family: str, ids: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(ids, "deleted")
+
+    directory.states_of = lagging  # type: ignore[method-assign]
+    await turned(undo)
+    await undo.ledger.change(undo.closure, lambda row: row.update(keeper=back.facts["upn"]))
+    answer = await plan(undo)
+
+    assert ("rail", "keeper") == (answer["stop"], answer["detail"].split(":")[0])
+    assert (await undo.row())["digest"] is None
 
 
 # -- crashes ----------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ BACK, AWAY = {"kind": rollback.KIND}, {"families": {}}
 )
 def test_each_kind_of_plan_under_its_gate(manifest: dict[str, Any], gate: str, operation: str) -> None:
     """What the two kinds of plans are for."""
-    rails.check_kind(manifest, gate, operation)
+    rails.check_plan_kind(manifest, gate, operation)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_each_kind_of_plan_under_its_gate(manifest: dict[str, Any], gate: str, o
 def test_the_kinds_are_not_mixed_up(manifest: dict[str, Any], gate: str, operation: str) -> None:
     """Nothing is deleted under a rollback, nothing restored under another gate."""
     with pytest.raises(RailBroken, match=f"^{Rail.APPROVAL}: "):
-        rails.check_kind(manifest, gate, operation)
+        rails.check_plan_kind(manifest, gate, operation)
 
 
 def test_families_with_a_recycle_bin_come_before_what_depends_on_them() -> None:
