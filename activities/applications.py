@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.base import Order, activity
-from activities.guard import cleared, still_cleared
+from activities.guard import cleared
 from activities.journal import Journal
 from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble
@@ -25,7 +25,6 @@ async def disable_refused(parts: Parts, order: Order) -> Order:
     for start in range(0, len(refused), 20):
         chunk = refused[start : start + 20]
         rails.check_spared(frozenset(chunk), clearance.keeper, clearance.spared.own_service_principal)
-        await still_cleared(parts, order, clearance)
         for answer in await clearance.directory.disable_service_principals(chunk):
             if answer.transient:
                 raise ServiceTrouble(f"Disabling {answer.id} was answered {answer.status} {answer.code}.")

@@ -41,7 +41,12 @@ async def settle(parts: Parts, row: JSON, gate: str, serial: int) -> JSON:
             if doc["state"] != "approved":
                 raise RailBroken(Rail.APPROVAL, f"The gate {gate} is over another plan.")
             return doc  # the rails on plan and gate stop whoever relies on it
-        decisions = [d for d in await parts.ledger.decisions(row["closureId"]) if _fits(doc, d)]
+        said = [d for d in await parts.ledger.decisions(row["closureId"]) if (d["gate"], d["serial"]) == (gate, serial)]
+        if len(said) < doc["said"]:
+            # Counted after a word was kept, so more words than counts is a crash; fewer is somebody's hand.
+            missing = f"Of {doc['said']} words said at the gate {gate} only {len(said)} are left."
+            raise RailBroken(Rail.SEAL, missing)
+        decisions = [d for d in said if d["digest"] == doc["digest"]]
         now, allowed = parts.clock.now(), still_allowed(doc, parts.policy)
         judged = evaluate(allowed, decisions, now)
         if doc["state"] in ("vetoed", "expired") or doc["state"] == judged.state == "approved":
@@ -175,10 +180,6 @@ def _why(doc: JSON, allowed: JSON, decisions: list[JSON]) -> str:
         if groups_of(doc, decision["person"]) and not groups_of(allowed, decision["person"]):
             return f"{upn} is no longer among the approvers of the policy."
     return "The decisions no longer add up to an approval."
-
-
-def _fits(doc: JSON, decision: JSON) -> bool:
-    return all(decision[name] == doc[name] for name in ("gate", "serial", "digest"))
 
 
 def _shows(row: JSON, doc: JSON) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from activities.approval import seconds_left, settle
 from activities.base import Halt, Order, activity, phase_status
 from activities.guard import closed_for, show_status, undisputed, unhindered
+from activities.integrity import check_records
 from tenantclosure import outbox
 from tenantclosure.names import Control, Phase, Result, Status, Word
 from tenantclosure.policy import rails
@@ -60,12 +61,13 @@ async def read_progress(parts: Parts, order: Order) -> Order:
 
 @activity
 async def begin_phase(parts: Parts, order: Order) -> Order:
-    """Show the phase on the row and keep when it first began; an abort or pause stops here."""
+    """Show the phase on the row and keep when it first began; an abort, a pause or a touched record stops here."""
     ledger, closure, phase = parts.ledger, order["closureId"], order["phase"]
     if phase == Phase.REPORT:
         rails.check_fence(await ledger.closure(closure), order["epoch"])
     else:
         await unhindered(parts, order)
+        await check_records(parts, closure)
     await ledger.change(closure, lambda row: row.update(phase=phase, status=phase_status(phase)))
     begun = await ledger.mark(closure, f"started-{phase}", order["serial"])
     if begun is None:

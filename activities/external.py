@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from activities import fenced
 from activities.base import Order, activity
-from activities.guard import cleared, still_cleared, unhindered
+from activities.fenced import Fence
+from activities.guard import cleared, unheld, unhindered
 from activities.tenant import hand_over, only_the_keeper
 from tenantclosure import names
 from tenantclosure.errors import AccessRefused, RailBroken, ServiceTrouble, Throttled
@@ -17,7 +19,6 @@ from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer
 from tenantclosure.names import Gate, Rail, Word
 from tenantclosure.policy import timing
-from tenantclosure.policy.canonical import digest
 from tenantclosure.ports import JSON, ExternalDirectory
 from tenantclosure.wiring import Parts
 
@@ -53,14 +54,15 @@ async def _step(parts: Parts, order: Order) -> JSON:
     if sent is None:
         return await _begin(parts, order)
     await unhindered(parts, order)
-    external = parts.external(order["tenantId"])
+    fence = unheld(parts, order)
+    external = fenced.external(parts, order["tenantId"], fence)
     if external is None:
         return _refused(f"{NO_HOME}, any more; the deletion had begun.")
     try:
         if sent["status"] == THROTTLED:
-            return await _send(parts, order, external, sent)
+            return await _send(parts, order, external, fence, sent)
         if sent["status"] is None:
-            return await _find_out(parts, order, external, sent)
+            return await _find_out(parts, order, external, fence, sent)
         return await _look(parts, order, external, sent)
     except AccessRefused as refused:
         return _refused(f"Azure does not let us see what became of the deletion: {refused}")
@@ -74,10 +76,9 @@ async def _begin(parts: Parts, order: Order) -> JSON:
     """Every rail, a last look at the tenant and at whose resource it is; then the first DELETE."""
     clearance = await cleared(parts, order, Gate.DELETE_TENANT)
     row = clearance.row
-    if digest(row["request"]) != clearance.manifest["request"]:
-        raise RailBroken(Rail.DIGEST, "The request is not the one that the plan was approved for.")
     await only_the_keeper(clearance)
-    external, resource = parts.external(row["tenantId"]), row["request"].get("externalDirectory")
+    fence, resource = unheld(parts, order), row["request"].get("externalDirectory")
+    external = fenced.external(parts, row["tenantId"], fence)
     if not resource:
         return _refused("The request names no Azure resource of this tenant.")
     if external is None:
@@ -90,24 +91,25 @@ async def _begin(parts: Parts, order: Order) -> JSON:
         return _refused(f"{NO_RESOURCE}: {resource}")
     if found["tenantId"] != row["tenantId"]:
         raise RailBroken(Rail.TENANT_PIN, "The Azure resource is another tenant than the one to close.")
-    await still_cleared(parts, order, clearance)  # the looks took their time; from here on nobody can say no
+    await clearance.fence.check()  # the looks took their time; from here on nobody can say no
     # The tenant can go at any moment from now on, and our service principal with it.
     own = {"ownServicePrincipal": clearance.spared.own_service_principal}
     await parts.ledger.set_mark(order["closureId"], names.HAND_OVER_BEGUN, order["serial"], own)
     first = {"resource": resource, "since": iso(parts.clock.now()), "sent": 0}
-    return await _send(parts, order, external, first)
+    return await _send(parts, order, external, fence, first)
 
 
-async def _send(parts: Parts, order: Order, external: ExternalDirectory, sent: JSON) -> JSON:
+async def _send(parts: Parts, order: Order, external: ExternalDirectory, fence: Fence, sent: JSON) -> JSON:
     """DELETE; the intent is kept first, so that an answer that gets lost is missed."""
     again = sent["sent"] > 0
     sent = {**sent, "sent": sent["sent"] + 1, "status": None, "said": "", "operation": None}
-    await _keep(parts, order, sent)
-    try:
-        answer, operation = await external.delete(sent["resource"])
-    except Throttled:
-        await _keep(parts, order, {**sent, "sent": sent["sent"] - 1, "status": THROTTLED})
-        raise
+    async with fence.wave():
+        await _keep(parts, order, sent)
+        try:
+            answer, operation = await external.delete(sent["resource"])
+        except Throttled:
+            await _keep(parts, order, {**sent, "sent": sent["sent"] - 1, "status": THROTTLED})
+            raise
     await _audit(parts, order, sent, answer, again=again)
     said = " ".join(filter(None, (str(answer.status), answer.code, answer.message)))
     sent = {**sent, "status": answer.status, "said": said, "operation": operation}
@@ -126,7 +128,7 @@ def _answered(sent: JSON) -> JSON | None:
     return _refused(f"Azure refused it: {sent['said']}")
 
 
-async def _find_out(parts: Parts, order: Order, external: ExternalDirectory, sent: JSON) -> JSON:
+async def _find_out(parts: Parts, order: Order, external: ExternalDirectory, fence: Fence, sent: JSON) -> JSON:
     """What became of a DELETE whose answer was lost: through if the resource goes, sent again if it stays for long."""
     if await _gone(parts, order, external, sent):
         await _audit(parts, order, sent, Answer(sent["resource"], 404), again=False)
@@ -135,7 +137,7 @@ async def _find_out(parts: Parts, order: Order, external: ExternalDirectory, sen
         return _refused("Azure did not answer within a day.")
     if _seconds_since(parts, sent["at"]) < max(order["daySeconds"] * timing.ANSWER_WITHIN, timing.SHOWN_LEAST):
         return _deleting(parts, order, sent)
-    return await _send(parts, order, external, sent)
+    return await _send(parts, order, external, fence, sent)
 
 
 async def _look(parts: Parts, order: Order, external: ExternalDirectory, sent: JSON) -> JSON:

@@ -5,6 +5,7 @@ closed. Where Graph refuses it to us a person is asked, and nothing waits for it
 from __future__ import annotations
 
 from activities.base import Order, activity
+from activities.fenced import Fence
 from activities.guard import cleared, pinned
 from activities.tasks import Look, assign, settle
 from tenantclosure import names
@@ -109,8 +110,12 @@ async def undo_freeze(parts: Parts, order: Order) -> Order:
     handed_over = await parts.ledger.mark(order["closureId"], names.HAND_OVER_BEGUN, row["planSerial"])
     if before is None or handed_over is not None:  # without our service principal nothing can be put back
         return {"restored": False}
+
+    async def newest() -> None:
+        rails.check_fence(await parts.ledger.closure(order["closureId"]), order["epoch"])
+
     try:
-        directory = await pinned(parts, row)
+        directory = await pinned(parts, row, Fence(newest))
     except RailBroken as broken:
         await parts.ledger.audit(
             order["closureId"], Word.RAIL_BROKEN, None, {"rail": broken.rail, "detail": broken.detail}

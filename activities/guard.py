@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from activities import fenced
 from activities.approval import settle
 from activities.base import Halt, Order
+from activities.fenced import READ_ONLY, Fence
+from activities.integrity import check_words
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.ledger import iso
@@ -25,13 +29,16 @@ AFTER_QUIET = frozenset(list(Phase)[list(Phase).index(Phase.QUIET) + 1 :])
 
 @dataclass(frozen=True, slots=True)
 class Clearance:
-    """What a cleared activity may rely on until its next wave; `approvals` are the gates it relies on, by name."""
+    """What a cleared activity may rely on until its next wave; `approvals` are the gates it relies on, by name. Each
+    write of `directory`, and of what is taken with `fence`, asks `still_cleared`.
+    """
 
     row: dict[str, Any]
     manifest: dict[str, Any]
     directory: Directory
     spared: Spared
     approvals: dict[str, JSON]
+    fence: Fence
 
     @property
     def keeper(self) -> str:
@@ -53,6 +60,15 @@ async def unhindered(parts: Parts, order: Order) -> dict[str, Any]:
     if row["status"] == Status.PAUSED:
         await show_status(parts, row["closureId"], Status.RUNNING)
     return row
+
+
+def unheld(parts: Parts, order: Order) -> Fence:
+    """The fence of a step that no approval can stop any more: only a pause, an abort or a newer run holds it."""
+
+    async def check() -> None:
+        await unhindered(parts, order)
+
+    return Fence(check)
 
 
 async def undisputed(parts: Parts, order: Order) -> dict[str, Any]:
@@ -77,11 +93,11 @@ def closed_for(parts: Parts) -> float | None:
     return (window.next_opening(parts.policy.window, now) - now).total_seconds()
 
 
-async def pinned(parts: Parts, row: dict[str, Any]) -> Directory:
-    """The tenant's directory, once allow list, home tenant and tenant pin hold."""
+async def pinned(parts: Parts, row: dict[str, Any], fence: Fence = READ_ONLY) -> Directory:
+    """The tenant's directory behind a fence, once allow list, home tenant and tenant pin hold."""
     tenant = row["tenantId"]
     rails.check_target(tenant, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
-    directory = parts.directory(tenant)
+    directory = fenced.directory(parts, tenant, fence)
     # The request's domain may be a custom one that the plan removes; from the plan on the initial one is looked for.
     domain = row.get("initialDomain") or row["domain"]
     rails.check_pin(tenant, await directory.identity(), await directory.organization(), domain)
@@ -99,7 +115,10 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: 
     first = Gate.ROLLBACK if gate == Gate.ROLLBACK else Gate.PLAN  # a rollback's plan has no gate but its own
     approvals = {first: await _approved(parts, row, first)}
     rails.check_manifest(manifest, row, approvals[first])
-    directory = await pinned(parts, row)
+    rails.check_request(manifest, row)
+    standing: dict[str, JSON] = {}  # filled once every approval was judged
+    fence = Fence(lambda: still_cleared(parts, order, standing))
+    directory = await pinned(parts, row, fence)
     keeper = await directory.find_user(manifest["keeper"]["id"])
     rails.check_keeper(keeper, await directory.global_administrators(), manifest["keeper"]["id"])
     own = await directory.own_service_principal()
@@ -109,22 +128,25 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: 
     for other in {gate, *([Gate.GO_ON] if after_quiet else [])} - {first}:
         approvals[Gate(other)] = await _approved(parts, row, other)
     await _use(parts, row, approvals, writes=writes)
-    kept = frozenset(entry["id"].lower() for entry in manifest["kept"])
-    spared = Spared(manifest["keeper"]["id"], manifest["ownServicePrincipal"], kept)
-    return Clearance(row, manifest, directory, spared, {str(name): doc for name, doc in approvals.items()})
+    rules = {*row["request"]["keep"], *(entry["id"] for entry in manifest["kept"])}
+    keep, app_id = frozenset(rule.lower() for rule in rules), own.facts.get("appId") if own else None
+    spared = Spared(manifest["keeper"]["id"], manifest["ownServicePrincipal"], keep, app_id)
+    standing.update({str(name): doc for name, doc in approvals.items()})
+    return Clearance(row, manifest, directory, spared, standing, fence)
 
 
-async def still_cleared(parts: Parts, order: Order, clearance: Clearance) -> None:
-    """Between two batches: nobody paused, aborted or took over, the window is open, every approval stands. Raises Halt.
+async def still_cleared(parts: Parts, order: Order, approvals: dict[str, JSON]) -> None:
+    """Before each batch: nobody paused, aborted or took over, the window is open, every approval stands, and nobody
+    touched people's words or the audit chain. Raises Halt, RailBroken.
 
     An approval is judged anew only when its gate's document has changed, so this costs one read of each gate.
     """
-    row = await unhindered(parts, order)
-    if Gate.ROLLBACK not in clearance.approvals:  # restoring is not deleting
+    row, _ = await asyncio.gather(unhindered(parts, order), check_words(parts, order["closureId"]))
+    if Gate.ROLLBACK not in approvals:  # restoring is not deleting
         await in_window(parts, row)
-    for gate, doc in clearance.approvals.items():
+    for gate, doc in approvals.items():
         if await parts.ledger.gate(row["closureId"], gate, row["planSerial"]) != doc:
-            clearance.approvals[gate] = await _approved(parts, row, gate)
+            approvals[gate] = await _approved(parts, row, gate)
 
 
 async def in_window(parts: Parts, row: dict[str, Any]) -> None:
@@ -167,7 +189,7 @@ async def read_manifest(parts: Parts, row: dict[str, Any]) -> dict[str, Any]:
     try:
         data = await parts.records.read_blob(names.manifest_path(row["closureId"], row["planSerial"]))
         found: dict[str, Any] = json.loads(data)
-    except (RecordMissing, ValueError):
+    except (RecordMissing, ValueError, RecursionError):
         raise RailBroken(Rail.DIGEST, "The plan's manifest can't be read.") from None
     if not isinstance(found, dict):
         raise RailBroken(Rail.DIGEST, "The plan's manifest is no JSON object.")

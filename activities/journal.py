@@ -5,7 +5,8 @@ sent again, so nothing is deleted twice and no answer is invented (ADR 6). Two w
 each appends at the position it knows, and the second is refused.
 
 What was refused may be tried again (`retry`): its refusal stands until another outcome of the same item comes after it,
-so the last line counts and the counts never lose an item. What is removed or absent is never tried again.
+so the last line counts and the counts never lose an item. What was kept because it had changed may be tried once it has
+changed back. What is removed or absent is never tried again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenantclosure.errors import RecordMissing
-from tenantclosure.names import Outcome
+from tenantclosure.errors import RailBroken, RecordMissing
+from tenantclosure.names import Outcome, Rail
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.ports import Records
 
 REFUSED = (Outcome.REFUSED, Outcome.FAILED)
+AGAIN = (*REFUSED, Outcome.KEPT)
 """Outcomes after which an item may be tried again."""
 
 
@@ -42,6 +44,8 @@ class Journal:
     """
     refusals: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The outcome line of every id whose last outcome is refused or failed."""
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The same of those that are kept."""
     reopened: set[str] = field(default_factory=set)
     """Ids that are to be tried again and have no newer outcome yet."""
     causes: dict[str, str] = field(default_factory=dict)
@@ -52,12 +56,15 @@ class Journal:
     _hash: Any = field(default_factory=hashlib.sha256)
 
     async def read(self) -> Journal:
-        """Take in what earlier attempts wrote."""
+        """Take in what earlier attempts wrote. Raises RailBroken at a line that no attempt of ours would write."""
         try:
             async for line in self.records.read_lines(self.path):
                 self.position += len(line) + 1
                 self._hash.update(line + b"\n")
-                self._take(json.loads(line))
+                try:
+                    self._take(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    raise RailBroken(Rail.EVIDENCE, f"The evidence {self.path} holds a line that is none.") from None
         except RecordMissing:
             pass
         return self
@@ -104,7 +111,7 @@ class Journal:
             case "cause":
                 self.causes.update(dict.fromkeys(line["ids"], line["cause"]))
             case "retry":
-                again = [id_ for id_ in line["ids"] if self.outcomes.get(id_) in REFUSED]
+                again = [id_ for id_ in line["ids"] if self.outcomes.get(id_) in AGAIN]
                 self.reopened.update(again)
                 # An earlier try may have worked after all, so it is looked up before it is sent again.
                 self.in_doubt.update(dict.fromkeys(id_ for id_ in again if id_ in self.unsure))
@@ -123,7 +130,7 @@ class Journal:
         self.in_doubt.pop(id_, None)
         self.reopened.discard(id_)
         self.outcomes[id_] = outcome
-        if outcome in REFUSED:
-            self.refusals[id_] = line
-        else:
-            self.refusals.pop(id_, None)
+        self.refusals.pop(id_, None)
+        self.kept.pop(id_, None)
+        if outcome in AGAIN:
+            (self.kept if outcome == Outcome.KEPT else self.refusals)[id_] = line

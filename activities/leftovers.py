@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
+from activities import fenced
+from activities.fenced import READ_ONLY
 from activities.history import History
 from tenantclosure.errors import AccessRefused
 from tenantclosure.ledger import iso
@@ -48,11 +50,11 @@ async def _look(parts: Parts, tenant: str, item: Item, standing: JSON, graph: st
     provider, stopped = item.facts.get("provider"), "stop-renewal" in (standing.get("calls") or {})
     try:
         if provider == "azure":
-            return Look(azure=await parts.billing(tenant).azure_state(rollback.target(item)))
+            return Look(azure=await fenced.billing(parts, tenant, READ_ONLY).azure_state(rollback.target(item)))
         if provider == "mca" and stopped and graph not in ("absent", "Deleted"):
-            billed = await parts.billing(tenant).billing_subscription(rollback.target(item))
+            billed = await fenced.billing(parts, tenant, READ_ONLY).billing_subscription(rollback.target(item))
             return Look(graph, billing=billed.facts if billed else None, by_hand=by_hand)
-        center = parts.partner(tenant)
+        center = fenced.partner(parts, tenant, READ_ONLY)
         if provider == "csp" and stopped and center is not None:
             sold = await center.subscription(rollback.target(item))
             return Look(graph, partner=sold.facts if sold else None, by_hand=by_hand)

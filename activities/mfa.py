@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from activities.base import Order, activity
-from activities.guard import cleared, planned_ids, still_cleared
+from activities.guard import cleared, planned_ids
 from tenantclosure.errors import ServiceTrouble, SignInRefused, Throttled
 from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
@@ -28,16 +28,18 @@ async def turn_off_mfa(parts: Parts, order: Order) -> Order:
     """{left, turnedOff, stillOn, unknown, securityDefaults}: users besides the keeper, what was switched, what a fresh
     look still shows on, what beta did not tell.
 
-    Only ids of the plan are written. The keeper's MFA is never touched: without it nobody can delete the tenant
-    (tenant-facts C4). Security defaults are recorded, not switched.
+    Only ids of the plan are written, and none that must stay by now. The keeper's MFA is never touched: without it
+    nobody can delete the tenant (tenant-facts C4). Security defaults are recorded, not switched.
     """
     clearance = await cleared(parts, order)
     directory, clock = clearance.directory, parts.clock
     left: list[str] = []
+    stay: set[str] = set()
     async for page in directory.pages(Family.USERS):
         left += [item.id for item in page if item.id != clearance.keeper]
+        stay |= {item.id for item in page if clearance.spared.reason(Family.USERS, item) is not None}
     planned = await planned_ids(parts, clearance, Family.USERS)
-    ours = [id_ for id_ in left if id_ in planned]
+    ours = [id_ for id_ in left if id_ in planned and id_ not in stay]
     states: dict[str, str] = {}
     turned_off = 0
     for start in range(0, len(ours), 20):
@@ -47,7 +49,6 @@ async def turn_off_mfa(parts: Parts, order: Order) -> Order:
             break  # beta is not to be had; what was not asked is unknown as well
         on = _on(found)
         rails.check_spared(frozenset(on), clearance.keeper, None)
-        await still_cleared(parts, order, clearance)
         if on:
             await _tried(clock, directory.turn_off_mfa, on)
             found |= await _states(clock, directory, on) or dict.fromkeys(on, "unknown")

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from activities import fenced
 from activities.base import Order, activity
+from activities.fenced import READ_ONLY
 from activities.freeze import look_at_freeze
 from activities.guard import Clearance, cleared
 from activities.refused import harmless
@@ -96,12 +98,12 @@ async def foresee(parts: Parts, row: JSON, manifest: JSON, organization: Organiz
         sync_on=bool(organization.sync_enabled),
         partner_type=organization.partner_tenant_type,
         users=await left(Family.USERS),
-        kept=_kept(manifest),
+        kept=_kept(manifest, []),
         applications=await left(Family.APPLICATIONS),
         service_principals=await left(Family.SERVICE_PRINCIPALS),
         domains=await left(Family.DOMAINS),
         domains_demanded=_domains_demanded(obstacles),
-        external=await parts.directory(row["tenantId"]).external_leftovers() if external else {},
+        external=await fenced.directory(parts, row["tenantId"], READ_ONLY).external_leftovers() if external else {},
         planned=True,
         **_by_check(obstacles),
     )
@@ -129,23 +131,25 @@ async def _facts(
     kept = {(entry["family"], entry["id"]) for entry in clearance.manifest["kept"]}
     microsofts = await harmless(parts, order["closureId"], order["serial"])
 
+    def goes(family: str) -> Callable[[Item], bool]:
+        return lambda item: (family, item.id) not in kept and clearance.spared.reason(family, item) is None
+
     def blocks(item: Item) -> bool:
         return item.id != own and item.id not in microsofts and bool(item.facts.get("enabled", True))
 
     of_users = [task for task in tasks if task["kind"] in _USER_TASKS]
     of_applications = [task for task in tasks if task["kind"] in _APPLICATION_TASKS]
     external = organization.tenant_type in EXTERNAL_TYPES
+    users, staying = await _users(clearance, goes(Family.USERS), of_users)
     return Facts(
         tenant_type=organization.tenant_type,
         sync_on=bool(organization.sync_enabled),
         partner_type=organization.partner_tenant_type,
-        users=await _left(directory, Family.USERS, of_users, lambda item: (Family.USERS, item.id) not in kept),
-        kept=_kept(clearance.manifest),
-        applications=await _left(
-            directory, Family.APPLICATIONS, of_applications, lambda item: (Family.APPLICATIONS, item.id) not in kept
-        ),
+        users=users,
+        kept=_kept(clearance.manifest, staying),
+        applications=await _left(directory, Family.APPLICATIONS, of_applications, goes(Family.APPLICATIONS)),
         service_principals=await _left(directory, Family.SERVICE_PRINCIPALS, of_applications, blocks),
-        domains=await _left(directory, Family.DOMAINS, (), lambda item: (Family.DOMAINS, item.id) not in kept),
+        domains=await _left(directory, Family.DOMAINS, (), goes(Family.DOMAINS)),
         domains_demanded=_domains_demanded(obstacles),
         external=await directory.external_leftovers() if external else {},
         **_by_check(obstacles),
@@ -158,7 +162,7 @@ async def _sold(parts: Parts, clearance: Clearance, tasks: Sequence[JSON]) -> li
     """
     closure, tenant, now = clearance.row["closureId"], clearance.row["tenantId"], parts.clock.now()
     listed = [row async for page in clearance.directory.pages(Family.SUBSCRIPTIONS) for row in page]
-    listed += await parts.billing(tenant).azure_subscriptions()
+    listed += await fenced.billing(parts, tenant, READ_ONLY).azure_subscriptions()
     there = [row for row in listed if "Deleted" not in (row.facts.get("status"), row.facts.get("state"))]
     shown = {name for row in there for name in known_as(row)}
     standings, found, planned = await parts.ledger.subscriptions(closure), list[Sold](), set[str]()
@@ -192,9 +196,24 @@ def _domains_demanded(obstacles: Sequence[Obstacle]) -> bool:
     return any(one.provider == Provider.MANUAL and one.stage in early for one in obstacles)
 
 
-def _kept(manifest: JSON) -> Left:
+def _kept(manifest: JSON, changed: Sequence[Item]) -> Left:
+    """Users that the plan keeps, and those that have changed so that it would keep them now."""
     kept = [entry for entry in manifest["kept"] if entry["family"] == Family.USERS and entry["reason"] != "keeper"]
-    return Left(len(kept), [Obstacle(entry["name"], entry["id"]) for entry in kept[:SHOWN]])
+    some = [Obstacle(entry["name"], entry["id"]) for entry in kept] + of_objects(changed, ())
+    return Left(len(some), some[:SHOWN])
+
+
+async def _users(clearance: Clearance, goes: Callable[[Item], bool], tasks: Sequence[JSON]) -> tuple[Left, list[Item]]:
+    """Users that are left, and those of the others whom no plan of today would remove and this one does not keep."""
+    kept = {entry["id"] for entry in clearance.manifest["kept"]}
+    staying: list[Item] = []
+
+    def counts(item: Item) -> bool:
+        if not goes(item) and item.id not in kept:
+            staying.append(item)
+        return goes(item)
+
+    return await _left(clearance.directory, Family.USERS, tasks, counts), staying
 
 
 async def _left(directory: Directory, family: str, tasks: Sequence[JSON], counts: Callable[[Item], bool]) -> Left:

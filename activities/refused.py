@@ -10,19 +10,22 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from activities.base import Halt, Order, activity, clear_blocker
+from activities.base import Order, activity, clear_blocker
 from activities.guard import Clearance, cleared, read_shard
-from activities.journal import REFUSED, Journal
-from activities.shards import note_shard, unanswered
+from activities.journal import AGAIN, Journal
+from activities.kept import kept_lines, tell
+from activities.shards import note_shard
 from activities.tasks import Look, assign, settle
-from activities.waves import SHOWN, reviewed_mark, tokens
+from activities.waves import halt_if_grown, reviewed_mark, spared_ids, tokens
 from tenantclosure import names
 from tenantclosure.errors import RailBroken
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import Family, Outcome, Rail
 from tenantclosure.policy import drift, refusals
+from tenantclosure.policy.drift import Staying, staying
 from tenantclosure.policy.manual_tasks import manual_task
+from tenantclosure.policy.outcomes import unanswered
 from tenantclosure.policy.refusals import HARMLESS, Cause, Stuck
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
@@ -41,6 +44,7 @@ async def review_refused(parts: Parts, order: Order) -> Order:
     await review.look()
     await review.decide()
     await review.ask()
+    await tell(parts, order["closureId"], order["family"], review.staying.values())
     return {**review.range(), "tokens": await tokens(parts, order["closureId"]), "waiting": review.waiting()}
 
 
@@ -80,10 +84,13 @@ class _Review:
         self.closure, self.serial, self.family = order["closureId"], order["serial"], order["family"]
         self.entry = clearance.manifest["families"][self.family]
         self.shards: list[_Shard] = []
+        self.staying: dict[str, Staying] = {}
 
     # -- what is there ------------------------------------------------------------------------------------------------
     async def look(self) -> None:
-        """Compare plan, evidence and a fresh listing. Halts with `drift` when there is something nobody approved."""
+        """Compare plan, evidence and a fresh listing: that of the retry wave as well. Halts with `drift` when there is
+        something nobody approved.
+        """
         listed: dict[str, Item] = {}
         async for page in self.clearance.directory.pages(self.family):
             listed.update({item.id: item for item in page})
@@ -99,13 +106,12 @@ class _Review:
             items = {item.id: item for item in await read_shard(self.parts, self.clearance, self.family, shard)}
             planned |= items.keys()
             doc = noted.get(shard)
-            refused = doc is not None and (not doc.get("done") or any(doc.get(outcome) for outcome in REFUSED))
+            refused = doc is not None and (not doc.get("done") or any(doc.get(outcome) for outcome in AGAIN))
             if refused or items.keys() & listed.keys():
                 concerned.append((shard, items))
-        spared = frozenset(entry["id"] for entry in self.clearance.manifest["kept"]) | {self.clearance.keeper}
-        added = drift.compare(frozenset(planned), spared, listed).added
-        if added:
-            raise Halt("drift", f"{len(added)} new in {self.family}: {', '.join(added[:SHOWN])}")
+        known = spared_ids(self.clearance)
+        halt_if_grown(self.family, drift.compare(frozenset(planned), known, listed))
+        self.staying = staying(self.clearance.spared, self.family, known, listed.values())
         for shard, items in concerned:
             path = names.evidence_path(self.closure, self.serial, self.family, "delete", shard)
             journal = await Journal(self.parts.records, path).read()
@@ -118,15 +124,16 @@ class _Review:
     async def _sort_out(self, shard: _Shard, listed: dict[str, Item]) -> None:
         """Listings lag, so what contradicts the evidence is read once more by itself."""
         journal = shard.journal
-        gone = [id_ for id_ in journal.refusals if id_ not in listed]
-        back = [id_ for id_ in journal.outcomes if id_ not in journal.refusals and id_ in listed]
+        there = {**journal.refusals, **journal.kept}
+        gone = [id_ for id_ in there if id_ not in listed]
+        back = [id_ for id_ in journal.outcomes if id_ not in there and id_ in listed]
         states = await self._states([*gone, *back])
-        for id_ in (*journal.refusals, *back):
+        for id_ in (*there, *back):
             if id_ in states and states[id_] != "present":
-                if id_ in journal.refusals:
+                if id_ in there:
                     shard.lines.append(self._gone(id_, journal))
                 continue
-            line = journal.refusals.get(id_, {})
+            line = there.get(id_, {})
             shard.stuck[id_] = Stuck(
                 item=listed.get(id_, shard.items[id_]),
                 planned=shard.items[id_],
@@ -137,7 +144,10 @@ class _Review:
                 at=line.get("at"),
                 was=journal.causes.get(id_),
                 again=id_ in journal.reopened,
+                stays=id_ in self.staying,
             )
+        here = {id_: self.staying[id_] for id_ in shard.items if id_ in self.staying and id_ not in states}
+        shard.lines += kept_lines(journal, here, iso(self.now))
 
     async def _states(self, ids: list[str]) -> dict[str, str]:
         states: dict[str, str] = {}

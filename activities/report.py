@@ -7,13 +7,14 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from activities.base import Order, activity
+from activities.integrity import check_evidence, sentence
 from activities.mfa import MARK as MFA
 from activities.rolled_back import rollbacks
 from tenantclosure import names
-from tenantclosure.errors import RecordMissing
+from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import OUTCOMES, Family, Outcome, Word
-from tenantclosure.policy import audit_chain, rollback
+from tenantclosure.policy import rollback, untrusted
 from tenantclosure.rendering import outcomes_csv
 from tenantclosure.rendering.report import report_html, report_json
 from tenantclosure.wiring import Parts
@@ -24,27 +25,33 @@ async def write_report(parts: Parts, order: Order) -> Order:
     """Gather, render and store the report; the audit line comes first, so the report holds the chain's head with it."""
     ledger, closure = parts.ledger, order["closureId"]
     await ledger.audit(closure, Word.REPORT_WRITTEN, None, {"result": order["result"], "why": order.get("why", "")})
-    report = await gather(parts, closure, order["result"], order.get("why", ""))
+    spoiled: list[str] = []
+    outcomes = await _outcomes(parts, closure, spoiled)
+    report = await gather(parts, closure, order["result"], order.get("why", ""), spoiled)
     await parts.records.write_blob(names.report_path(closure, "json"), report_json(report))
     await parts.records.write_blob(names.report_path(closure, "html"), report_html(report).encode())
-    await parts.records.write_blob(names.report_path(closure, "csv"), await _outcomes(parts, closure))
+    await parts.records.write_blob(names.report_path(closure, "csv"), outcomes)
     return {}
 
 
-async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str, Any]:
-    """The report's data (shape: rendering/report.py)."""
+async def gather(parts: Parts, closure: str, result: str, why: str, spoiled: list[str]) -> dict[str, Any]:
+    """The report's data (shape: rendering/report.py). Records that can't be trusted are left out and named."""
     ledger = parts.ledger
     row = await ledger.closure(closure)
     lines = await ledger.audit_lines(closure)
-    verdict = audit_chain.verify(lines)
-    marks = await ledger.marks(closure)
+    verdict = await ledger.audit_verdict(closure)
+    marks = await ledger.marks(closure, spoiled)
     gone = next((doc for (mark, _), doc in sorted(marks.items()) if mark == "tenant-gone"), None)
     looks = {serial: doc for (mark, serial), doc in marks.items() if mark == names.CHECKS}
-    standings = await ledger.subscriptions(closure)
+    standings = await ledger.subscriptions(closure, spoiled)
+    decisions, tasks = await ledger.decisions(closure, spoiled), await ledger.tasks(closure, spoiled)
     plan = rollback.plan_before(row)
     planned: dict[str, int] = dict(plan["families"])
     counts, resent = await _counts(parts, closure, plan["serial"], planned, standings)
-    timeline = [_told(json.loads(line)) for line in lines]
+    timeline = [_told(json.loads(line)) for line in lines[: verdict.lines]]
+    if (fault := sentence(verdict)) is not None:
+        spoiled.append(fault)
+    blockers = [*row["blockers"], *untrusted.blockers(spoiled)]
     # A shard's journal counts its own; other writes say it in their audit line.
     resent += sum(bool(told["detail"].get("resent")) for told in timeline if told["word"] == Word.WRITE_MADE)
     return {
@@ -61,15 +68,15 @@ async def gather(parts: Parts, closure: str, result: str, why: str) -> dict[str,
         "endedAt": row["endedAt"] or parts.clock.now().isoformat(),
         "plan": {"serial": plan["serial"], "digest": plan["digest"], "families": planned},
         "counts": counts,
-        "approvals": await ledger.decisions(closure),
-        "tasks": await ledger.tasks(closure),
+        "approvals": decisions,
+        "tasks": tasks,
         "subscriptions": [
             {"id": item, "name": s["name"], "provider": s["provider"], "stage": s["stage"], "outcome": s["outcome"]}
             for item, s in standings.items()
             if "stage" in s
         ],
         "timeline": timeline,
-        "blockers": row["blockers"],
+        "blockers": blockers,
         "closing": _closing(looks[max(looks)]) if row["blockers"] and looks else None,
         "tenantGone": {"provenAt": gone["at"], "sightings": gone["sightings"]} if gone else None,
         "audit": {"ok": verdict.ok, "lines": verdict.lines, "head": verdict.head},
@@ -104,7 +111,7 @@ async def _counts(
 ) -> tuple[dict[str, dict[str, int]], int]:
     counts: dict[str, Counter[str]] = defaultdict(Counter, {family: Counter() for family in planned})
     resent = 0
-    async for serial, family, operation, _, doc in parts.ledger.shards(closure):
+    async for serial, family, operation, _, doc in parts.ledger.shards(closure, spoiled=[]):
         resent += doc.get("resent", 0)
         if operation == "delete":
             # What an earlier plan removed is planned and done on top; what it could not remove is planned again.
@@ -125,24 +132,20 @@ async def _counts(
     return {family: {"planned": planned.get(family, 0), **empty, **found} for family, found in counts.items()}, resent
 
 
-async def _outcomes(parts: Parts, closure: str) -> bytes:
-    """Every item's outcome, from the shards' evidence, as CSV."""
+async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> bytes:
+    """Every item's outcome, from the shards' evidence, as CSV. Evidence that is not what was written is left out."""
     out = bytearray(outcomes_csv.header())
-    async for serial, family, operation, shard, _ in parts.ledger.shards(closure):
-        listed: dict[str, str] = {}
-        async for line in parts.records.read_lines(names.shard_path(closure, serial, family, shard)):
-            item = json.loads(line)
-            listed[item["id"]] = item["name"]
-        entries: dict[str, dict[str, Any]] = {}
+    async for serial, family, operation, shard, noted in parts.ledger.shards(closure, spoiled=spoiled):
+        path = names.evidence_path(closure, serial, family, operation, shard)
         try:
-            async for line in parts.records.read_lines(names.evidence_path(closure, serial, family, operation, shard)):
-                entry = json.loads(line)
-                if entry["t"] == "outcome":
-                    # Tried again: the last outcome is the item's.
-                    entries[entry["id"]] = {**entry, "name": listed.get(entry["id"], "")}
-        except RecordMissing:
-            pass  # held before its first write
-        out += outcomes_csv.rows(family, operation, entries.values())
+            await check_evidence(parts, path, noted)
+            entries = await _last_outcomes(parts, path)
+            listed = await _names(parts, names.shard_path(closure, serial, family, shard))
+        except (RailBroken, RecordMissing, ValueError, KeyError) as fault:
+            spoiled.append(fault.detail if isinstance(fault, RailBroken) else f"{path} can't be read with its shard.")
+            continue
+        named = [{**entry, "name": listed.get(entry["id"], "")} for entry in entries.values()]
+        out += outcomes_csv.rows(family, operation, named)
     for told in await rollbacks(parts, await parts.ledger.closure(closure)):
         besides = [entry for entry in (*told["restored"], *told["left"]) if "what" in entry]
         for entry in besides:
@@ -151,6 +154,24 @@ async def _outcomes(parts: Parts, closure: str) -> bytes:
             lost = {**entry, "outcome": "impossible", "reason": entry["why"]}
             out += outcomes_csv.rows(entry["family"], "rollback", [lost])
     return bytes(out)
+
+
+async def _names(parts: Parts, path: str) -> dict[str, str]:
+    listed = [json.loads(line) async for line in parts.records.read_lines(path)]
+    return {item["id"]: item["name"] for item in listed}
+
+
+async def _last_outcomes(parts: Parts, path: str) -> dict[str, dict[str, Any]]:
+    """Tried again: the last outcome is the item's."""
+    entries: dict[str, dict[str, Any]] = {}
+    try:
+        async for line in parts.records.read_lines(path):
+            entry = json.loads(line)
+            if entry["t"] == "outcome":
+                entries[entry["id"]] = entry
+    except RecordMissing:
+        pass  # held before its first write
+    return entries
 
 
 def _closing(look: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from activities.base import Order, activity
-from activities.guard import Clearance, cleared, read_shard, still_cleared
+from activities.guard import Clearance, cleared, read_shard
+from activities.integrity import check_evidence
 from activities.journal import Journal
 from tenantclosure import names
 from tenantclosure.errors import ServiceTrouble, Throttled
@@ -15,6 +16,7 @@ from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.names import Gate, Outcome, Word
 from tenantclosure.policy import pacing, rails
+from tenantclosure.policy.outcomes import judged, unanswered
 from tenantclosure.ports import Directory
 from tenantclosure.wiring import Parts
 
@@ -30,6 +32,7 @@ HELD = 15.0
 """Seconds until a held shard comes round again, when no answer named a time."""
 BACKOFF = 2.0
 """First wait in seconds when a transient answer names none; doubled with each try."""
+FOUND_DELETED = "its answer was lost; looked up and found deleted"
 
 Send = Callable[[Directory, str, Sequence[str]], Awaitable[list[Answer]]]
 
@@ -65,15 +68,19 @@ item. The last two only come about in a rollback's plan.
 async def work_shard(parts: Parts, order: Order) -> Order:
     """Work a shard until it is done, its items are held, or the time is up.
 
-    Returns {state: done|more|held, bucket, retryAfter}. `final` turns what is still held into `failed`.
+    Returns {state: done|more|held, bucket, retryAfter}. `final` turns what is still held into `failed`. What the fresh
+    listing before this wave (`open_wave`, `review_refused`) shows as something that must stay is settled as `kept`
+    already and is not sent; a change after that listing is seen before the next wave.
     """
     bucket = _bucket(parts, order)
     key = (order["closureId"], order["serial"], order["family"], order["operation"], order["shard"])
-    done = await parts.records.read(order["closureId"], _shard_key(*key[1:]))
-    if done is not None and done[0].get("done"):
+    noted = await parts.ledger.shard(*key)
+    if noted is not None and noted["done"]:
         return {"state": "done", "bucket": bucket.to_dict(), "retryAfter": 0.0}
     clearance = await cleared(parts, order, order.get("gate", Gate.PLAN))
     items = await read_shard(parts, clearance, order["family"], order["shard"])
+    if noted is not None:
+        await check_evidence(parts, names.evidence_path(*key), noted)
     journal = await Journal(parts.records, names.evidence_path(*key)).read()
     work = _Work(parts, order, clearance, journal, items, bucket)
     state = await work.run()
@@ -116,8 +123,9 @@ class _Work:
             wave = ready[: max(1, min(AT_ONCE * self.size, int(self.bucket.burst // self.cost)))]
             if not await self._quota(len(wave)):
                 return "held"
-            await self._guard(wave)
-            await self._wave(wave, tries)
+            async with self.clearance.fence.wave():
+                rails.check_spared(frozenset(wave), self.clearance.keeper, self.clearance.spared.own_service_principal)
+                await self._wave(wave, tries)
             if self.retry_after > LONGEST_SLEEP:
                 return "held"
             if self.retry_after:
@@ -135,15 +143,10 @@ class _Work:
         for start in range(0, len(doubt), 20):
             chunk = doubt[start : start + 20]
             states = await self.clearance.directory.states_of(self.order["family"], chunk)
-            why, at = "its answer was lost; looked up and found deleted", iso(self.parts.clock.now())
+            at = iso(self.parts.clock.now())
             gone = [id_ for id_ in chunk if states[id_] != "present"]
-            await self.journal.answered([unanswered(id_, Outcome.REMOVED, why, at) for id_ in gone])
+            await self.journal.answered([unanswered(id_, Outcome.REMOVED, FOUND_DELETED, at) for id_ in gone])
             self.again.update(id_ for id_ in chunk if states[id_] == "present")
-
-    async def _guard(self, wave: list[str]) -> None:
-        """Pause, abort, a newer run, the window, the approvals and the spared ones are looked at before each wave."""
-        await still_cleared(self.parts, self.order, self.clearance)
-        rails.check_spared(frozenset(wave), self.clearance.keeper, self.clearance.spared.own_service_principal)
 
     async def _quota(self, count: int) -> bool:
         """Wait for the wave's tokens; False when that is too long for an activity."""
@@ -165,7 +168,7 @@ class _Work:
                 await self.journal.intend(ids, iso(clock.now()), again=again)
         chunks = [wave[start : start + self.size] for start in range(0, len(wave), self.size)]
         answers = await asyncio.gather(*(self._batch(chunk) for chunk in chunks))
-        lines = []
+        lines, at = [], iso(clock.now())
         for answer in (one for batch in answers for one in batch):
             if answer.transient:
                 tries[answer.id] += 1
@@ -174,11 +177,11 @@ class _Work:
                 if answer.status == 0:
                     continue  # in doubt: stays so in the journal until it is looked up
                 self.again.discard(answer.id)
-                lines.append({"t": "trouble", "id": answer.id, "status": answer.status, "code": answer.code})
+                lines.append({"t": "trouble", "id": answer.id, "status": answer.status, "code": answer.code, "at": at})
                 continue
             self.again.discard(answer.id)
-            lines.append(_judged(answer, self.success))
-        await self.journal.answered([{**line, "at": iso(clock.now())} for line in lines])
+            lines.append(judged(answer, self.success, at))
+        await self.journal.answered(lines)
         await self.note(done=False)
 
     async def _batch(self, chunk: list[str]) -> list[Answer]:
@@ -207,13 +210,14 @@ async def note_shard(parts: Parts, order: Order, shard: int, journal: Journal, *
     doc: dict[str, Any] = {
         **journal.counts(),
         "done": done,
+        "length": journal.position,
+        "sha256": journal.sha256(),
         "writes": journal.writes * cost,
         "resent": journal.resent,
         "firstWriteAt": journal.first_write,
     }
     key = (order["serial"], order["family"], order["operation"], shard)
     if done:
-        doc["sha256"] = journal.sha256()
         told = dict(zip(("serial", "family", "operation", "shard"), key, strict=True))
         detail = {**told, "counts": journal.counts(), "evidence": doc["sha256"]}
         await parts.ledger.audit(order["closureId"], Word.SHARD_DONE, None, detail)
@@ -224,32 +228,3 @@ def _bucket(parts: Parts, order: Order) -> pacing.Bucket:
     if order["bucket"] is not None:
         return pacing.Bucket.from_dict(order["bucket"])
     return pacing.share(order["tokens"], order["rate"], order["burst"], order["live"], parts.clock.now())
-
-
-def _judged(answer: Answer, success: Outcome) -> dict[str, Any]:
-    if answer.done:
-        return _outcome(answer.id, success, answer.status, answer.code, answer.request_id, answer.message)
-    if answer.absent:
-        return _outcome(answer.id, Outcome.ABSENT, answer.status, answer.code, answer.request_id, "it was gone already")
-    return _outcome(answer.id, Outcome.REFUSED, answer.status, answer.code, answer.request_id, answer.message)
-
-
-def _outcome(id_: str, outcome: str, status: int, code: str, request_id: str, reason: str) -> dict[str, Any]:
-    return {
-        "t": "outcome",
-        "id": id_,
-        "outcome": str(outcome),
-        "status": status,
-        "code": code,
-        "requestId": request_id,
-        "reason": reason[:300],
-    }
-
-
-def unanswered(id_: str, outcome: str, why: str, at: str) -> dict[str, Any]:
-    """An outcome that no answer of Microsoft's gave."""
-    return {**_outcome(id_, outcome, 0, "", "", why), "at": at}
-
-
-def _shard_key(serial: int, family: str, operation: str, shard: int) -> str:
-    return f"shard:{serial:03d}:{family}:{operation}:{shard:05d}"

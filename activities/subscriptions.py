@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from activities import fenced
 from activities.base import Halt, Order, activity, clear_blocker
-from activities.guard import Clearance, cleared, read_shard, still_cleared
+from activities.fenced import Fence
+from activities.guard import Clearance, cleared, read_shard
 from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
@@ -16,7 +18,7 @@ from tenantclosure.policy.manual_tasks import manual_task
 from tenantclosure.policy.selling import Observed, Provider, earliest_gone
 from tenantclosure.policy.stages import Side, Stage, after_look
 from tenantclosure.policy.subscriptions import Step
-from tenantclosure.ports import JSON, Directory
+from tenantclosure.ports import JSON
 from tenantclosure.providers import Providers
 from tenantclosure.wiring import Parts
 
@@ -34,11 +36,12 @@ _ENDING_TASKS = frozenset(
 """Tasks that are done as soon as a subscription does not renew or is disabled."""
 
 
-def providers_for(parts: Parts, row: Mapping[str, Any], directory: Directory, now: datetime) -> Providers:
-    """The providers of a closure's tenant."""
+def providers_for(parts: Parts, row: Mapping[str, Any], fence: Fence, now: datetime) -> Providers:
+    """The providers of a closure's tenant; what they write asks the fence."""
     tenant = row["tenantId"]
     choices = row["request"].get("azure") or {}
-    billing, partner = parts.billing(tenant), parts.partner(tenant)
+    directory = fenced.directory(parts, tenant, fence)
+    billing, partner = fenced.billing(parts, tenant, fence), fenced.partner(parts, tenant, fence)
     return Providers(tenant, directory, billing, partner, choices, now, row["daySeconds"])
 
 
@@ -52,7 +55,7 @@ async def list_subscriptions(parts: Parts, order: Order) -> Order:
     clearance = await cleared(parts, order, writes=False)
     closure, now = order["closureId"], parts.clock.now()
     planned = await planned_subscriptions(parts, clearance)
-    listed = await providers_for(parts, clearance.row, clearance.directory, now).discover()
+    listed = await providers_for(parts, clearance.row, clearance.fence, now).discover()
     await clear_blocker(parts, closure, "listing")
     known = {name for item in planned for name in known_as(item)}
     added = [item for item in listed if not known & known_as(item) and item.facts.get("status") != "Deleted"]
@@ -83,7 +86,7 @@ async def advance_subscription(parts: Parts, order: Order) -> Order:
     item = next((one for one in await planned_subscriptions(parts, clearance) if one.id == order["item"]), None)
     if item is None:
         raise RailBroken(Rail.DIGEST, f"The subscription {order['item']} is not in the plan.")
-    providers = providers_for(parts, clearance.row, clearance.directory, now)
+    providers = providers_for(parts, clearance.row, clearance.fence, now)
     owner, provider = providers.owner(item), item.facts["provider"]
     before = await ledger.subscription(closure, item.id) or {"calls": {}, "stage": Stage.PLANNED, "since": iso(now)}
     tasks = [task for task in await ledger.tasks(closure) if task["target"] == item.id]
@@ -92,7 +95,6 @@ async def advance_subscription(parts: Parts, order: Order) -> Order:
     standing = after_look(provider, seen, before, now, day)
     step = owner.plan(item, order["goal"], seen, standing, now, day)
     if step.kind == "call":
-        await still_cleared(parts, order, clearance)
         standing = await _call(parts, clearance, owner.act, item, step, standing)
         step = owner.plan(item, order["goal"], seen, standing, parts.clock.now(), day)
     if step.kind == "task":

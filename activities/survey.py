@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.base import Halt, Order, activity, clear_blocker
 from activities.difference import write_difference
+from activities.fenced import READ_ONLY
 from activities.guard import pinned, unhindered
 from activities.readiness import foresee
 from activities.subscriptions import providers_for
@@ -139,7 +140,7 @@ async def _plan_subscriptions(parts: Parts, row: dict[str, Any]) -> dict[str, An
     # Counted from the survey and not from now, so that a plan that is frozen again after a crash is the same plan.
     mark = await parts.ledger.mark(closure, f"survey-{Family.SUBSCRIPTIONS}", serial)
     surveyed = datetime.fromisoformat(mark["at"]) if mark else parts.clock.now()
-    providers = providers_for(parts, row, parts.directory(row["tenantId"]), surveyed)
+    providers = providers_for(parts, row, READ_ONLY, surveyed)
     shards = Shards(parts.settings.shard_size)
     for item in await providers.discover(listed):
         earliest = providers.earliest(item, surveyed)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from activities import fenced
 from activities.base import Order, activity
+from activities.fenced import READ_ONLY
 from activities.guard import undisputed, unhindered
 from tenantclosure import outbox
 from tenantclosure.ledger import iso
@@ -124,7 +126,7 @@ async def _begun(parts: Parts, order: Order) -> str | None:
 
 async def _sync_off(parts: Parts, order: Order) -> Look:
     """The organization's flag is off and no user is synchronised any more (tenant-facts C2)."""
-    directory, ledger, closure = parts.directory(order["tenantId"]), parts.ledger, order["closureId"]
+    directory, ledger, closure = fenced.directory(parts, order["tenantId"], READ_ONLY), parts.ledger, order["closureId"]
     begun = await _begun(parts, order)
     if (await directory.organization()).sync_enabled:
         return Look(seen="the organization is still marked as synchronised", since=begun)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from activities import fenced
 from activities.base import Halt, Order, activity
-from activities.guard import Clearance, cleared, still_cleared, unhindered
+from activities.guard import Clearance, cleared, unheld, unhindered
 from tenantclosure import names
-from tenantclosure.errors import ServiceTrouble, SignInRefused
+from tenantclosure.errors import ListingIncomplete, ServiceTrouble, SignInRefused
 from tenantclosure.names import Family, Gate, Word
-from tenantclosure.ports import JSON
+from tenantclosure.ports import JSON, Directory
 from tenantclosure.wiring import Parts
 
 MARK = "handed-over"
@@ -36,23 +37,24 @@ async def hand_over(parts: Parts, order: Order) -> Order:
         clearance = await cleared(parts, order, Gate.DELETE_TENANT)
         await only_the_keeper(clearance)
         own = clearance.spared.own_service_principal
-        await still_cleared(parts, order, clearance)  # the listing took its time; from here on nobody can say no
+        await clearance.fence.check()  # the listing took its time; from here on nobody can say no
         await parts.ledger.set_mark(closure, names.HAND_OVER_BEGUN, serial, {"ownServicePrincipal": own})
         began = {"ownServicePrincipal": own}
     row = await unhindered(parts, order)
+    directory = fenced.directory(parts, row["tenantId"], unheld(parts, order))
     own = began["ownServicePrincipal"]
     status, request_id, why = 404, "", ""
     if own is not None:
         try:
-            answer = (await parts.directory(row["tenantId"]).delete_many(Family.SERVICE_PRINCIPALS, [own]))[0]
+            answer = (await directory.delete_many(Family.SERVICE_PRINCIPALS, [own]))[0]
         except ServiceTrouble:
-            if not await _signed_out(parts, row["tenantId"]):
+            if not await _signed_out(directory):
                 raise
         else:
             if answer.transient:
                 raise ServiceTrouble(f"Removing our service principal was answered {answer.status} {answer.code}.")
             status, request_id = answer.status, answer.request_id
-            if not (answer.done or answer.absent or await _signed_out(parts, row["tenantId"])):
+            if not (answer.done or answer.absent or await _signed_out(directory)):
                 why = LEFT.format(f"{answer.status} {answer.code}".strip())
     await parts.ledger.audit(
         closure,
@@ -75,12 +77,12 @@ async def only_the_keeper(clearance: Clearance) -> None:
             raise Halt("drift", f"{len(others)} new in users: {', '.join(others[:10])}")
 
 
-async def _signed_out(parts: Parts, tenant: str) -> bool:
+async def _signed_out(directory: Directory) -> bool:
     """Whether the tenant no longer knows us while it is still there: our service principal is gone (tenant-facts B)."""
     try:
-        await parts.directory(tenant).organization()
-    except SignInRefused as refused:
-        return refused.code in UNKNOWN_TO_TENANT
-    except ServiceTrouble as trouble:
-        return " 401" in str(trouble)
+        await directory.organization()
+    except (ListingIncomplete, ServiceTrouble) as trouble:
+        # Graph's organization is a listing: what broke it off is its cause.
+        cause = trouble.__cause__ if isinstance(trouble, ListingIncomplete) else trouble
+        return cause.code in UNKNOWN_TO_TENANT if isinstance(cause, SignInRefused) else " 401" in str(trouble)
     return False

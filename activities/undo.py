@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections import Counter
 
+from activities import fenced
 from activities.base import Order, activity
 from activities.freeze import still_frozen
-from activities.guard import Clearance, cleared, read_shard, still_cleared
+from activities.guard import Clearance, cleared, read_shard
 from activities.rollback import look_up, read_impossible
 from tenantclosure import names
 from tenantclosure.errors import AccessRefused, RailBroken, RecordMissing, ServiceTrouble
@@ -131,7 +132,6 @@ async def _put_back(parts: Parts, order: Order, clearance: Clearance, other: JSO
     try:
         if await _is_back(parts, clearance, other):
             return {"outcome": str(Outcome.RESTORED), "why": ""}
-        await still_cleared(parts, order, clearance)
         answer = await _call(parts, clearance, other)
         if answer.transient:
             raise ServiceTrouble(f"{other['what']} of {other['id']} was answered {answer.status} {answer.code}.")
@@ -159,11 +159,15 @@ async def _is_back(parts: Parts, clearance: Clearance, other: JSON) -> bool:
     if other["what"] == "undo-freeze":
         return not await still_frozen(parts, clearance.row["closureId"], clearance.directory)
     if other["what"] == "enable-azure":
-        return await parts.billing(tenant).azure_state(other["target"]) in ("Enabled", "Warned", "PastDue")
+        return await fenced.billing(parts, tenant, clearance.fence).azure_state(other["target"]) in (
+            "Enabled",
+            "Warned",
+            "PastDue",
+        )
     if other["provider"] == "mca":
-        billed = await parts.billing(tenant).billing_subscription(other["target"])
+        billed = await fenced.billing(parts, tenant, clearance.fence).billing_subscription(other["target"])
         return billed is not None and billed.facts.get("autoRenew") == "On"
-    center = parts.partner(tenant)
+    center = fenced.partner(parts, tenant, clearance.fence)
     sold = await center.subscription(other["target"]) if center is not None else None
     return sold is not None and bool(sold.facts.get("autoRenewEnabled"))
 
@@ -174,10 +178,10 @@ async def _call(parts: Parts, clearance: Clearance, other: JSON) -> Answer:
         wanted = await still_frozen(parts, clearance.row["closureId"], clearance.directory)
         return await clearance.directory.set_sign_up_policy(wanted)
     if other["what"] == "enable-azure":
-        return await parts.billing(tenant).enable_azure(other["target"])
+        return await fenced.billing(parts, tenant, clearance.fence).enable_azure(other["target"])
     if other["provider"] == "mca":
-        return await parts.billing(tenant).start_renewal(other["target"])
-    center = parts.partner(tenant)
+        return await fenced.billing(parts, tenant, clearance.fence).start_renewal(other["target"])
+    center = fenced.partner(parts, tenant, clearance.fence)
     if center is None:
         raise AccessRefused("Partner Center is not configured any more.")
     return await center.start_renewal(other["target"])

@@ -74,8 +74,10 @@ def _json(file: str, text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadInput("FILE", f"{file} is not valid JSON at {where}: {error.msg}.", "Correct it there.") from None
-    except RecursionError:
-        raise BadInput("FILE", f"{file} is nested too deeply.", "Name a closure request.") from None
+    except (RecursionError, ValueError):
+        raise BadInput(
+            "FILE", f"{file} is nested too deeply, or holds a number too long.", "Name a closure request."
+        ) from None
 
 
 def _yaml(file: str, text: str) -> Any:
@@ -99,5 +101,6 @@ def _yaml(file: str, text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise BadInput("FILE", f"{file} is not valid YAML{where}.", "Correct it there.") from None
-    except (RecursionError, ValueError):
+    except (RecursionError, ValueError, LookupError, AttributeError, TypeError):
+        # PyYAML trips over what a tag promises and its text does not hold, such as `!!int ''`.
         raise BadInput("FILE", f"{file} can't be decoded as YAML.", "Name a closure request.") from None

@@ -53,8 +53,9 @@ class InProcess:
 class Backend(InMemoryOrchestrationBackend):
     """An in-memory task hub for real runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, default_version: str | None = None) -> None:
         super().__init__(max_history_size=10**9, port=0)
+        self._default_version = default_version  # host.json's, of every instance that is started without one
         self._alarms = Alarms()
         # child instance id -> (parent instance, its first token then, task id), instead of one thread per child
         self._parents: dict[str, list[tuple[OrchestrationInstance, int, int]]] = {}
@@ -92,6 +93,8 @@ class Backend(InMemoryOrchestrationBackend):
         if not request.orchestrationIdReusePolicy.replaceableStatus:
             # what the Durable extension does by default (overridableExistingInstanceStates: NonRunningStates)
             request.orchestrationIdReusePolicy.replaceableStatus.extend(FINISHED)
+        if self._default_version and not request.version.value:
+            request.version.value = self._default_version
         with self._lock:
             response = super().StartInstance(request, context)
             instance = self._instances[response.instanceId]

@@ -15,6 +15,7 @@ from embedded.errors import EmbeddedError
 
 STOP_GRACE_SECONDS = 5.0
 HOST_STORAGE, RECORDS_STORAGE = "AzureWebJobsStorage", "CLOSURE_STORAGE"
+SEAL_VAULT, SEAL_FILE = "CLOSURE_SEAL_VAULT", "CLOSURE_SEAL_KEY_FILE"
 logger = logging.getLogger(__name__)
 
 
@@ -52,6 +53,7 @@ class LocalHost:
         self._undo.append(self._restore_environment)
         azurite = self._begin_storage()
         from embedded.http import HttpServer, listen
+        from embedded.keeping import seal_key, site_name
 
         listener = listen(self._port)
         self._undo.append(listener.close)
@@ -61,10 +63,13 @@ class LocalHost:
             {
                 "WEBSITE_AUTH_ENABLED": "True",  # this host is the platform that signs people in
                 "WEBSITE_HOSTNAME": f"127.0.0.1:{port}",
+                "WEBSITE_SITE_NAME": site_name(self.state_dir),
                 "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
                 "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "true",
             }
         )
+        if not (os.environ.get(SEAL_VAULT) or os.environ.get(SEAL_FILE)):
+            self._set_environment({SEAL_FILE: str(seal_key(self.state_dir))})
         from embedded.backend import Backend
         from embedded.invocation import Invoker, client_configuration
         from embedded.loading import load
@@ -76,7 +81,7 @@ class LocalHost:
             storage = azurite.ready()
             self._set_environment({HOST_STORAGE: storage, RECORDS_STORAGE: storage})
         app = load(self.app_dir)
-        backend, invoker = Backend(), Invoker(str(self.app_dir))
+        backend, invoker = Backend(app.settings.default_version), Invoker(str(self.app_dir))
         address = backend.start()
         self._undo.append(lambda: backend.stop(0))
         invoker.client = client_configuration(address, self.base_url, app.settings.task_hub)

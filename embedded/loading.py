@@ -40,6 +40,7 @@ class HostSettings:
     visibility_timeout: timedelta = timedelta(0)
     batch_size: int = 16
     task_hub: str = "TestHubName"
+    default_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def read_settings(app_dir: Path) -> HostSettings:
         max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
         visibility_timeout=time_span(queues.get("visibilityTimeout", "00:00:00")),
         batch_size=min(32, int(queues.get("batchSize", 16))),
+        default_version=durable.get("defaultVersion"),
         task_hub=hub if hub and "%" not in hub else "TestHubName",
     )
 

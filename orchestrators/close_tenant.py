@@ -19,7 +19,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import HELD, Flow, Stop, all_of, call, pause, woken
+from orchestrators.flow import HELD, Flow, Stop, all_of, call, child, pause, woken
 from orchestrators.waves import remove, review, work_shards
 from tenantclosure import names
 from tenantclosure.names import Activity, Family, Gate, Phase, Result, TaskKind
@@ -119,7 +119,7 @@ def _survey(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 def _gate(gate: str) -> Callable[[task.OrchestrationContext, Run], Flow]:
     def ask(ctx: task.OrchestrationContext, run: Run) -> Flow:
-        answers = yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_GATE, input={**run, "gate": gate})])
+        answers = yield from all_of([child(ctx, names.AWAIT_GATE, {**run, "gate": gate})])
         if answers[0]["state"] != "approved":
             raise Stop(answers[0]["state"], f"gate {gate}")
 
@@ -137,9 +137,7 @@ def _sync_off(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if sync["state"] == "refused":
         run = {**run, "why": sync["why"]}
     manual = {**run, "kind": TaskKind.TURN_OFF_SYNC, "target": run["tenantId"], "name": "directory synchronisation"}
-    yield from all_of(
-        [ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input={**manual, "ask": sync["state"] == "refused"})]
-    )
+    yield from all_of([child(ctx, names.AWAIT_MANUAL_TASK, {**manual, "ask": sync["state"] == "refused"})])
 
 
 def _purchases(ctx: task.OrchestrationContext, run: Run) -> Flow:
@@ -187,7 +185,7 @@ def _applications(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _readiness(ctx: task.OrchestrationContext, run: Run) -> Flow:
-    yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_READY, input={**run, "looks": 0})])
+    yield from all_of([child(ctx, names.AWAIT_READY, {**run, "looks": 0})])
     if run["keeps"]:
         raise Stop("kept", "the request keeps users, so the tenant can't be deleted")
 
@@ -205,7 +203,7 @@ def _delete_tenant(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if step.get("why"):
         run = {**run, "why": step["why"]}
     manual = {**run, "kind": TaskKind.DELETE_TENANT, "target": run["tenantId"], "name": run["domain"], "ask": ask}
-    yield from all_of([ctx.call_sub_orchestrator(names.AWAIT_MANUAL_TASK, input=manual)])
+    yield from all_of([child(ctx, names.AWAIT_MANUAL_TASK, manual)])
 
 
 # -- the phases of a rollback ----------------------------------------------------------------------------------------
@@ -230,9 +228,7 @@ def _end_subscriptions(
 ) -> Flow:
     found = yield from call(ctx, Activity.LIST_SUBSCRIPTIONS, {**run, "providers": providers})
     order = {**run, "goal": goal, "park": park, "waiter": ctx.instance_id if park else None}
-    yield from all_of(
-        [ctx.call_sub_orchestrator(names.END_SUBSCRIPTION, input={**order, "item": item}) for item in found["items"]]
-    )
+    yield from all_of([child(ctx, names.END_SUBSCRIPTION, {**order, "item": item}) for item in found["items"]])
 
 
 STORY: tuple[tuple[str, Callable[[task.OrchestrationContext, Run], Flow]], ...] = (

@@ -1,6 +1,7 @@
 """The engine's traps fenced: all, wait for an event, pause, and calls that are tried again.
 
-Raw `when_all`, `when_any`, `RetryPolicy` and un-cancelled waits are forbidden elsewhere (durable-facts 1.3, 1.6).
+Raw children, `when_all`, `when_any`, `RetryPolicy` and un-cancelled waits are forbidden elsewhere (durable-facts 1.3,
+1.6).
 """
 
 from __future__ import annotations
@@ -52,10 +53,13 @@ def call(ctx: task.OrchestrationContext, name: str, order: dict[str, Any]) -> Fl
 
 
 def child(ctx: task.OrchestrationContext, name: str, order: dict[str, Any], turn: str | None = None) -> task.Task[Any]:
-    """Start a child. Whoever starts new histories names the `turn`: the engine numbers a parent's children afresh in
-    each history, and an id that comes twice would mix up two children (tests/compat).
+    """Start a child, in its parent's version (ADR 18).
+
+    Whoever starts new histories names the `turn`: the engine numbers a parent's children afresh in each history, and an
+    id that comes twice would mix up two children (tests/compat).
     """
-    return ctx.call_sub_orchestrator(name, input=order, instance_id=f"{ctx.instance_id}:{turn}" if turn else None)
+    id_ = f"{ctx.instance_id}:{turn}" if turn else None
+    return ctx.call_sub_orchestrator(name, input=order, instance_id=id_, version=ctx.version)
 
 
 def all_of(tasks: list[task.Task[Any]]) -> Flow:

@@ -10,7 +10,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import Flow, Stop, all_of, call, pause
+from orchestrators.flow import Flow, Stop, all_of, call, child, pause
 from tenantclosure import names
 from tenantclosure.names import Activity
 
@@ -26,9 +26,10 @@ def run_phase(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
         lanes = min(order["lanes"], order["last"] - order["first"])
         yield from all_of(
             [
-                ctx.call_sub_orchestrator(
+                child(
+                    ctx,
                     names.RUN_LANE,
-                    input={**order, "next": order["first"] + lane, "live": lanes, "bucket": None, "round": 0},
+                    {**order, "next": order["first"] + lane, "live": lanes, "bucket": None, "round": 0},
                 )
                 for lane in range(lanes)
             ]

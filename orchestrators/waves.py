@@ -15,22 +15,25 @@ Run = dict[str, Any]
 
 
 def remove(ctx: task.OrchestrationContext, run: Run, family: str, operation: str) -> Flow:
-    """One family: fresh listing, ordinary shards, privileged shards last, then until a fresh listing shows none of
-    it.
+    """One family: ordinary shards, privileged shards last, each after a fresh listing; then until a fresh listing shows
+    none of it.
     """
     work = {**run, "family": family, "operation": operation}
     wave = yield from call(ctx, Activity.OPEN_WAVE, work)
-    for first, last in ((0, wave["privilegedFrom"]), (wave["privilegedFrom"], wave["shards"])):
-        if first == last:
-            continue
-        yield from work_shards(ctx, {**work, "first": first, "last": last, "tokens": wave["tokens"]})
-        wave = yield from call(ctx, Activity.OPEN_WAVE, {**work, "going": True})
+    ordinary, shards = wave["privilegedFrom"], wave["shards"]
+    if ordinary:
+        yield from work_shards(ctx, {**work, "first": 0, "last": ordinary, "tokens": wave["tokens"]})
+        if ordinary < shards:
+            wave = yield from call(ctx, Activity.OPEN_WAVE, work)
+    if ordinary < shards:
+        yield from work_shards(ctx, {**work, "first": ordinary, "last": shards, "tokens": wave["tokens"]})
     if operation == "delete":
         yield from _confirm(ctx, work)
 
 
 def review(ctx: task.OrchestrationContext, run: Run, family: str, turn: str = "") -> Flow:
-    """What refused to go: a task for each cause that a person has to clear, another try where the cause is gone.
+    """What refused to go: a task for each cause that a person has to clear, another try where the cause is gone. The
+    review itself lists afresh.
 
     `turn` tells rounds apart where the caller starts new histories.
     """

@@ -10,6 +10,7 @@ ClosureError
  ├── Undeliverable        a message that no further try will bring to its addressee
  ├── RecordConflict       somebody else wrote first (ETag or append position); read again
  ├── RecordMissing        a record that must be there is not
+ ├── RecordNewer          a record of a newer version of this program; that one goes on with it
  └── ServiceTrouble       Microsoft or storage did not answer usefully; a later try may
       ├── AccessRefused   a read was refused (401, 403): a role is missing; somebody can grant it
       ├── Throttled       429 for the whole call; carries `retry_after` seconds
@@ -84,6 +85,10 @@ class RecordConflict(ClosureError):
 
 class RecordMissing(ClosureError, LookupError):
     """A record that must exist does not."""
+
+
+class RecordNewer(ClosureError):
+    """A newer version of this program wrote the record; the text names it. Nothing is guessed: that version goes on."""
 
 
 class ServiceTrouble(ClosureError):

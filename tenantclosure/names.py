@@ -152,6 +152,12 @@ class Rail(StrEnum):
     KEEPER = "keeper"
     OWN_IDENTITY = "own-identity"
     FENCE = "fence"
+    SEAL = "seal"
+    """A record that this deployment did not write, or that was changed since."""
+    EVIDENCE = "evidence"
+    """Stored outcomes are still what was written."""
+    AUDIT = "audit"
+    """The audit chain still holds its newest line on record."""
     BILLING_ACCOUNT = "billing-account"
     """Only subscriptions of billing accounts on the deployment's list are written to."""
 
@@ -197,6 +203,7 @@ class Word(StrEnum):
     CLOSURE_ENDED = "closure:ended"
     PLAN_FROZEN = "plan:frozen"
     PLAN_DRIFTED = "plan:drifted"
+    ITEMS_GONE = "items:gone"
     GATE_OPENED = "gate:opened"
     GATE_DECIDED = "gate:decided"
     GATE_CLOSED = "gate:closed"
@@ -293,6 +300,9 @@ NOTICE_POISON_QUEUE = "closure-notices-poison"
 
 # Storage --------------------------------------------------------------------------------------------------------------
 CONTAINER = "closures"
+AUDIT_CONTAINER = "closure-audit"
+"""Audit chains lie apart, so that storage itself can refuse to change or delete them (docs/audit.md)."""
+_AUDIT = "audit.ndjson"
 TABLE = "closures"
 
 
@@ -342,8 +352,13 @@ def difference_path(closure: str, serial: int) -> str:
 
 
 def audit_path(closure: str) -> str:
-    """Append blob with the hash-chained audit lines."""
-    return f"{closure}/audit.ndjson"
+    """Append blob with the hash-chained audit lines; in AUDIT_CONTAINER."""
+    return f"{closure}/{_AUDIT}"
+
+
+def is_audit(path: str) -> bool:
+    """Whether a blob is an audit chain."""
+    return path.endswith(f"/{_AUDIT}")
 
 
 def report_path(closure: str, form: str) -> str:

@@ -276,7 +276,8 @@ class Records(Protocol):
     """Where the truth lies: documents with ETags, blobs, append blobs, the request queue.
 
     Documents are addressed by (partition, key), hold one JSON object and carry an ETag. Every method raises
-    ServiceTrouble when storage does not answer.
+    ServiceTrouble when storage does not answer. A document that is not sealed by this deployment raises RailBroken when
+    it is read, one of a newer version RecordNewer (`ledger.sealed`).
     """
 
     async def prepare(self) -> None:
@@ -308,9 +309,12 @@ class Records(Protocol):
         ...
 
     def scan(
-        self, partition: str | None = None, *, first: str = "", last: str = ""
+        self, partition: str | None = None, *, first: str = "", last: str = "", spoiled: list[str] | None = None
     ) -> AsyncIterator[tuple[str, str, JSON]]:
-        """(partition, key, document) in key order; of all partitions when None; keys within [first, last]."""
+        """(partition, key, document) in key order; of all partitions when None; keys within [first, last].
+
+        With `spoiled` a document that can't be trusted is left out, and what is wrong with it is put there.
+        """
         ...
 
     async def write_blob(self, path: str, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +16,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ATOM, _LABEL = r"[\w!#$%&'*+/=?^`{|}~-]+", r"[a-zA-Z0-9-]+"
 MAILBOX = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.ASCII)
 """One plain mail address, no name and no quotes."""
+DIGITS = re.compile(r"[0-9]{1,9}")
+LAST_PORT = 65_535
 
 CLOUDS: dict[str, dict[str, str]] = {
     "global": {
@@ -66,6 +68,14 @@ CLOUDS: dict[str, dict[str, str]] = {
 """Endpoints per national cloud (tenant-facts E)."""
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of an address; none of them where it is no address at all."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 class Settings(BaseSettings):
     """All settings; names in the environment are the fields' aliases. Wrong combinations raise SettingsError."""
 
@@ -93,12 +103,15 @@ class Settings(BaseSettings):
     storage_account: str = Field("", alias="CLOSURE_STORAGE__accountName")
     storage_client_id: str = Field("", alias="CLOSURE_STORAGE__clientId")
     storage_credential: str = Field("", alias="CLOSURE_STORAGE__credential")
-    day_seconds: float = Field(86400.0, alias="CLOSURE_DAY_SECONDS", gt=0)
+    seal_vault: str = Field("", alias="CLOSURE_SEAL_VAULT")
+    seal_key_file: Path | None = Field(None, alias="CLOSURE_SEAL_KEY_FILE")
+    day_seconds: float = Field(86400.0, alias="CLOSURE_DAY_SECONDS", gt=0, allow_inf_nan=False)
     write_limit: str = Field("20/3000", alias="CLOSURE_WRITE_LIMIT")
     lanes: int = Field(4, alias="CLOSURE_LANES", ge=1, le=32)
     shard_size: int = Field(500, alias="CLOSURE_SHARD_SIZE", ge=20, le=5000)
     base_url: str = Field("", alias="CLOSURE_BASE_URL")
     hostname: str = Field("", alias="WEBSITE_HOSTNAME")
+    site: str = Field("", alias="WEBSITE_SITE_NAME")
     mail_from: str = Field("", alias="CLOSURE_MAIL_FROM")
     smtp: str = Field("", alias="CLOSURE_SMTP")
     smtp_user: str = Field("", alias="CLOSURE_SMTP_USER")
@@ -127,7 +140,7 @@ class Settings(BaseSettings):
         }
         if self.cloud == "custom":
             for name, url in urls.items():
-                if urlsplit(url).hostname not in LOOPBACK:
+                if _split(url).hostname not in LOOPBACK:
                     raise ValueError(f"{name} must be a loopback URL when CLOSURE_CLOUD is custom.")
         else:
             given = [name for name, url in urls.items() if url]
@@ -147,6 +160,8 @@ class Settings(BaseSettings):
             raise ValueError("CLOSURE_CERTIFICATE_FILE is missing although CLOSURE_CREDENTIAL is certificate.")
         if self.base_url and not self._web(self.base_url):
             raise ValueError("CLOSURE_BASE_URL must be an https address, as people reach it.")
+        if self.seal_vault and _split(self.seal_vault).scheme != "https":
+            raise ValueError("CLOSURE_SEAL_VAULT must be the https address of a Key Vault.")
         if self.teams_webhook and not self._web(self.teams_webhook):
             raise ValueError("CLOSURE_TEAMS_WEBHOOK must be the https address of a Teams workflow.")
         if self.smtp and not self.mail_from:
@@ -154,15 +169,15 @@ class Settings(BaseSettings):
         if self.mail_from and not MAILBOX.fullmatch(self.mail_from):
             raise ValueError("CLOSURE_MAIL_FROM must be one plain address, for example closure@example.com.")
         host, _, port = self.smtp.rpartition(":")
-        if self.smtp and not (host and port.isdigit()):
+        if self.smtp and not (host and DIGITS.fullmatch(port) and int(port) <= LAST_PORT):
             raise ValueError("CLOSURE_SMTP must read host:port, for example smtp.example.com:587.")
         rate, _, burst = self.write_limit.partition("/")
-        if not (rate.isdigit() and burst.isdigit() and int(rate) > 0 and int(burst) > 0):
+        if not all(DIGITS.fullmatch(number) and int(number) > 0 for number in (rate, burst)):
             raise ValueError("CLOSURE_WRITE_LIMIT must read rate/burst, for example 20/3000.")
         return self
 
     def _web(self, url: str) -> bool:
-        parts = urlsplit(url)
+        parts = _split(url)
         return parts.scheme == "https" or (self.cloud == "custom" and parts.hostname in LOOPBACK)
 
     @property

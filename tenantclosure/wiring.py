@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tenantclosure.errors import SettingsError
 from tenantclosure.ledger import Ledger
+from tenantclosure.ledger.sealed import SealedRecords
 from tenantclosure.model.approval_policy import ApprovalPolicy, parse_policy
 from tenantclosure.ports import (
     Billing,
@@ -122,9 +123,10 @@ def build(settings: Settings) -> Parts:
     from tenantclosure.gateways.clock import SystemClock
     from tenantclosure.gateways.identity import Credentials
     from tenantclosure.gateways.records import AzureRecords
+    from tenantclosure.gateways.seal_keys import seal_keys
 
     clock = SystemClock(settings.day_seconds)
-    records = AzureRecords(settings)
+    records = SealedRecords(AzureRecords(settings), lambda: seal_keys(settings))
     credentials = Credentials(settings)
 
     def directory(tenant: str) -> Directory:
@@ -158,7 +160,7 @@ def build(settings: Settings) -> Parts:
         policy=load_policy(settings.approval_policy, rehearsal=settings.rehearsal),
         clock=clock,
         records=records,
-        ledger=Ledger(records, clock),
+        ledger=Ledger(records, clock, settings.site),
         make_directory=directory,
         make_billing=billing,
         make_partner=partner,
@@ -225,6 +227,11 @@ async def prepared() -> Parts:
     key = asyncio.get_running_loop()
     task = _prepared.get(key)
     if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-        task = _prepared[key] = asyncio.create_task(ready.records.prepare())
+        task = _prepared[key] = asyncio.create_task(_prepare(ready))
     await asyncio.shield(task)
     return ready
+
+
+async def _prepare(ready: Parts) -> None:
+    await ready.records.prepare()
+    await ready.ledger.check_deployment(ready.settings.home_tenant_id)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import azure.functions as func
 
 from tenantclosure.errors import RequestRefused
-from tenantclosure.model.request import MAX_BYTES
+from tenantclosure.model.request import LONGEST_NAME, MAX_BYTES
 from web.problems import refuse
 
 DEEPEST = 16
@@ -19,6 +19,8 @@ COMMENT = 2000
 """Longest comment in characters."""
 FIELDS = 20
 """Most fields of a form; ours have six."""
+LONGEST_LENGTH = 9
+"""Digits of an announced length that are read as a number; more are too many in any case."""
 
 
 def json_body(req: func.HttpRequest) -> Any:
@@ -56,7 +58,7 @@ def _expect(req: func.HttpRequest, media: str, otherwise: RequestRefused) -> Non
     if (req.headers.get("Content-Type") or "").partition(";")[0].strip().lower() != media:
         raise otherwise
     announced = req.headers.get("Content-Length") or "0"
-    if announced.isdigit() and int(announced) > MAX_BYTES:
+    if announced.isascii() and announced.isdigit() and (len(announced) > LONGEST_LENGTH or int(announced) > MAX_BYTES):
         raise too_long()
 
 
@@ -99,7 +101,8 @@ def fields(document: Any, known: frozenset[str]) -> dict[str, Any]:
     for name in document:
         if name not in known:
             allowed = ", ".join(sorted(known))
-            raise refuse(400, "invalid-request", f"{name} is not known here.", f"Use only {allowed}.", field=name)
+            told = name[:LONGEST_NAME]
+            raise refuse(400, "invalid-request", f"{told} is not known here.", f"Use only {allowed}.", field=told)
     return document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import azure.functions as func
@@ -17,11 +18,13 @@ from web.body import json_body
 from web.poison import poison_list
 from web.problems import refuse
 from web.route import Call
-from web.starting import start
+from web.starting import only_host, start
 from web.view import closure_view
 
 log = logging.getLogger(__name__)
 
+CLOSURE_ID = re.compile(r"[0-9a-f-]{36}-\d{1,9}", re.ASCII)
+"""Form of a closure's id; anything else is nobody's key and is not looked up."""
 MOST = 100
 USUAL = 20
 MOST_SERIAL, MOST_SHARD = 999, 99_999
@@ -30,7 +33,9 @@ MOST_SERIAL, MOST_SHARD = 999, 99_999
 
 async def file_closure(call: Call) -> func.HttpResponse:
     """Take a request in; only surveying and planning follow until people approve."""
-    row = await admit(json_body(call.req), call.who, call.parts)
+    document = json_body(call.req)
+    await only_host(call.parts.ledger)
+    row = await admit(document, call.who, call.parts)
     try:
         await start(call.client, call.parts.ledger, row)
     except Exception:  # the closure is on record; the sweep starts it within a minute
@@ -62,16 +67,26 @@ async def row_of(call: Call) -> JSON:
 
 async def closure_row(parts: Any, closure: str) -> JSON:
     """A closure's row. Raises RequestRefused (404)."""
-    try:
-        row: JSON = await parts.ledger.closure(closure)
-    except RecordMissing:
+    row = await known_row(parts, closure)
+    if row is None:
         raise refuse(
             404,
             "unknown-closure",
             f"There is no closure {closure[:80]}.",
             "Look its id up in GET /api/closures.",
             field="closureId",
-        ) from None
+        )
+    return row
+
+
+async def known_row(parts: Any, closure: str) -> JSON | None:
+    """A closure's row, if a text that came from outside is the id of one."""
+    if not CLOSURE_ID.fullmatch(closure):
+        return None
+    try:
+        row: JSON = await parts.ledger.closure(closure)
+    except RecordMissing:
+        return None
     return row
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import azure.functions as func
 
+from tenantclosure.errors import RailBroken
 from tenantclosure.model.people import Person
 from tenantclosure.model.request import MAX_BYTES
 from tenantclosure.names import Decision, Status
@@ -156,7 +157,11 @@ async def _take_effect(parts: Parts, client: Any, row: JSON, gate: JSON, person:
     closure, name, serial = row["closureId"], gate["gate"], gate["serial"]
     # Read again: it may have been closed as approved while this word was being written.
     fresh = await parts.ledger.gate(closure, name, serial) or gate
-    said = await parts.ledger.decisions(closure)
+    try:
+        said = await parts.ledger.decisions(closure)
+    except RailBroken:
+        await wake(client, *waiters(row, row["gate"], gate), row["instanceId"])  # it meets the same rail, and ends
+        raise
     stands = judged(fresh, parts.policy, said, parts.clock.now())
     if fresh["state"] != "approved" or stands.state == "approved":
         await wake(client, *waiters(row, row["gate"], gate), row["instanceId"])

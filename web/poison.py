@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from tenantclosure import names
@@ -47,13 +48,27 @@ async def _lying_in(records: Records, queue: str, unknown: JSON) -> list[JSON]:
     shown: list[JSON] = []
     for found in await records.peek(queue, MOST):
         body: Any = found.get("body")
-        if isinstance(body, dict) and isinstance(body.get("problem"), dict):
-            entry = {"message": str(body.get("message", "")), "problem": body["problem"], "at": body.get("at")}
+        if _ours(body):
+            entry = {key: body[key] for key in ("message", "problem", "at")}
         else:
             text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
             entry = {"message": cut(text), "problem": unknown, "at": found.get("insertedAt")}
         shown.append({"id": str(found.get("id", "")), **entry})
     return shown
+
+
+def _ours(body: Any) -> bool:
+    """Whether it is what `put_aside` writes; a message from elsewhere may only look like it."""
+    if not isinstance(body, dict) or not isinstance(body.get("problem"), dict):
+        return False
+    message, at = body.get("message"), body.get("at", 0)
+    told = (body["problem"].get(key) for key in ("title", "detail", "remedy"))
+    if not isinstance(message, str) or len(message) > KEPT or not all(isinstance(text, str | None) for text in told):
+        return False
+    try:
+        return at is None or datetime.fromisoformat(at).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def cut(text: str) -> str:

@@ -15,17 +15,21 @@ from tenantclosure.errors import (
     RailBroken,
     RecordConflict,
     RecordMissing,
+    RecordNewer,
     RequestRefused,
     ServiceTrouble,
     SettingsError,
     Throttled,
 )
+from tenantclosure.names import Rail
 from web.answers import BASE
 
 log = logging.getLogger(__name__)
 
 MEDIA = "application/problem+json"
 URN = "urn:tenant-closure:problem:"
+RECORDS = (Rail.SEAL, Rail.EVIDENCE, Rail.AUDIT)
+"""Rails on our own records: people are told which record it is, for nobody else can mend it."""
 
 
 def refuse(status: int, kind: str, detail: str, remedy: str, *, field: str = "", **extra: Any) -> RequestRefused:
@@ -47,6 +51,17 @@ def document_of(error: Exception) -> dict[str, Any]:
             }
         case RecordConflict():
             return {**_head("busy", 409, "Somebody else changed the same record."), "remedy": "Read it and try again."}
+        case RailBroken() if error.rail in RECORDS:
+            return {
+                **_head("untrusted-records", 409, error.detail),
+                "rail": str(error.rail),
+                "remedy": "Find out who can write to the storage account; such a record counts for nothing.",
+            }
+        case RecordNewer():
+            return {
+                **_head("newer-records", 409, str(error)),
+                "remedy": "Deploy the newer version again: it goes on where it stopped.",
+            }
         case RailBroken():
             return {
                 **_head("safety-rail", 403, f"The safety rail {error.rail} stopped this."),

@@ -15,6 +15,7 @@ from tenantclosure.ledger import iso
 from tenantclosure.model.request import parse_request
 from tenantclosure.ports import JSON
 from web.body import parse
+from web.closures import CLOSURE_ID, known_row
 from web.poison import put_aside
 from web.problems import document_of, refuse
 from web.starting import start
@@ -22,7 +23,7 @@ from web.starting import start
 log = logging.getLogger(__name__)
 
 _NOTICE = {
-    "closureId": re.compile(r"[0-9a-f-]{36}-\d{1,9}", re.ASCII),
+    "closureId": CLOSURE_ID,
     "noticeId": re.compile(r"[\w-]{1,300}", re.ASCII),
 }
 """Ids in a message on the notice queue; the outbox alone writes there."""
@@ -51,18 +52,10 @@ async def _admit_once(document: Any, message: func.QueueMessage, parts: Any) -> 
         row: JSON = await admit(document, None, parts)
     except RequestRefused as error:
         again = (message.dequeue_count or 1) > 1 and error.kind == "closure-live"
-        live = await _row(parts, str(error.extra.get("closureId", ""))) if again else None
+        live = await known_row(parts, str(error.extra.get("closureId", ""))) if again else None
         if live is None or live["request"] != parse_request(document).to_dict():
             raise
         return live
-    return row
-
-
-async def _row(parts: Any, closure: str) -> JSON | None:
-    try:
-        row: JSON = await parts.ledger.closure(closure)
-    except RecordMissing:
-        return None
     return row
 
 

@@ -10,10 +10,10 @@ import logging
 import time
 from collections import defaultdict, deque
 
-from tenantclosure.errors import RecordMissing
 from tenantclosure.names import Gate, Word
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
+from web.closures import known_row
 from web.route import Trail
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ async def note(parts: Parts, trail: Trail, why: str, via: str, named: JSON) -> N
     gate = next((str(gate) for gate in Gate if gate in (trail.gate, named.get("gate"))), "")
     detail: JSON = {"why": why, "gate": gate, "via": via}
     try:
-        closure = trail.closure or (await _known(parts, named.get("closureId", "")) if trail.who else "")
+        row = await known_row(parts, str(named.get("closureId", ""))) if trail.who and not trail.closure else None
+        closure = row["closureId"] if row else trail.closure  # a made-up id must not begin a chain
         if trail.who and closure:
             chain = closure
         else:
@@ -51,14 +52,6 @@ async def note(parts: Parts, trail: Trail, why: str, via: str, named: JSON) -> N
 def door_chain(day: str) -> str:
     """The chain of a day (UTC, YYYY-MM-DD) on which refusals of unknown callers are kept."""
     return f"doors-{day}"
-
-
-async def _known(parts: Parts, closure: str) -> str:
-    """The closure's id if there is such a closure: a made-up id must not begin a chain."""
-    try:
-        return str((await parts.ledger.closure(closure))["closureId"]) if closure else ""
-    except RecordMissing:
-        return ""
 
 
 def _room(kind: str) -> bool:

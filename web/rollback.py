@@ -20,7 +20,7 @@ from web.closures import row_of
 from web.control import comment_of, steered, told
 from web.problems import refuse
 from web.route import Call
-from web.starting import start
+from web.starting import only_host, start
 from web.waking import wake_closure
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 async def roll_back(call: Call) -> func.HttpResponse:
     """Ask for a rollback. Nothing is written to the tenant before people approve its plan."""
     comment, row = comment_of(call), await row_of(call)
+    await only_host(call.parts.ledger)
     await _check(call.parts, row)
     if row["status"] == Status.ENDED:
         return told(await _reopen(call, row, comment))

@@ -188,7 +188,7 @@ def about(entry: JSON) -> JSON:
     """An entry of a poison queue with the closure that its message names, or "" where it names none."""
     try:
         message = json.loads(entry["message"])
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     return {**entry, "closureId": str(message.get("closureId") or "") if isinstance(message, dict) else ""}
 

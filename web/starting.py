@@ -9,6 +9,7 @@ from tenantclosure import names
 from tenantclosure.errors import ClosureError
 from tenantclosure.names import Status, Word
 from tenantclosure.ports import JSON
+from web.problems import refuse
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +21,21 @@ class AlreadyHandled(ClosureError):
     """The row changed meanwhile: it ended, or somebody else restarted it."""
 
 
+async def only_host(ledger: Any) -> None:
+    """RequestRefused (409) while another host works on the same Records: two would take closures from each other."""
+    other = await ledger.other_host()
+    if other is not None:
+        raise refuse(
+            409,
+            "other-host",
+            f"The host {other} works on the same records.",
+            "Use that one, or stop it and wait five minutes. Two deployments need a storage account each.",
+        )
+
+
 async def start(client: Any, ledger: Any, row: JSON) -> None:
-    """Schedule the run the row names; one that runs already under that id is fine."""
+    """Schedule the run the row names; one that runs already under that id is fine. RequestRefused as `only_host`."""
+    await only_host(ledger)
     order = {"schema": names.SCHEMA, "closureId": row["closureId"], "epoch": row["epoch"]}
     try:
         await client.schedule_new_orchestration(names.CLOSE_TENANT, input=order, instance_id=row["instanceId"])
@@ -35,8 +49,10 @@ async def start(client: Any, ledger: Any, row: JSON) -> None:
 async def restart(client: Any, ledger: Any, row: JSON, actor: JSON | None, why: str) -> JSON:
     """Go on from Records in a new instance; the older run finds its epoch passed and stops. Returns the new row.
 
-    Raises AlreadyHandled when the row moved on since it was read, so two restarts at once make one.
+    Raises AlreadyHandled when the row moved on since it was read, so two restarts at once make one; RequestRefused as
+    `only_host`.
     """
+    await only_host(ledger)
     seen = row["epoch"]
 
     def edit(fresh: JSON) -> None:

@@ -1,5 +1,6 @@
 """The sweep: each minute every live closure is seen to have a run, and lost wake-ups are raised again.
 
+0. The host says that it is there; nothing else happens while another host works on the same Records.
 1. A lease whose closure has ended is given back (a crash between the two writes).
 2. A closure whose instance is gone, finished or failed is restarted from Records under the next epoch.
 3. An order just given, a gate that Records hold the answer to, a task just reported done: woken for once more.
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tenantclosure import outbox
-from tenantclosure.errors import RecordMissing
+from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.names import Control, Status
 from tenantclosure.policy.approvers import judged
 from tenantclosure.ports import JSON
@@ -37,7 +38,13 @@ ROUND = 10
 
 
 async def sweep(client: Any, parts: Any) -> None:
-    """Look after every live closure; trouble with one does not keep the others waiting."""
+    """Look after every live closure; trouble with one does not keep the others waiting.
+
+    While another host works on the same Records nothing is touched: each would start the other's closures afresh.
+    """
+    if (other := await parts.ledger.hold_host()) is not None:
+        log.error("the host %s works on the same records: this one does nothing", other)
+        return
     for closure in await parts.ledger.live():
         try:
             await _look_after(client, parts, closure)
@@ -100,13 +107,21 @@ async def _wake_again(client: Any, parts: Any, row: JSON, now: datetime) -> None
     if told:
         gate = await parts.ledger.gate(closure, told["name"], told["serial"])
         # Only when Records hold the answer: an event a minute would grow the waiting instance's history for nothing.
-        said = await parts.ledger.decisions(closure) if gate and gate["state"] == "open" else []
-        if said and judged(gate, parts.policy, said, now).state != "open":
+        if gate and gate["state"] == "open" and await _answered(parts, gate, closure, now):
             await wake(client, *waiters(row, told, gate), row["instanceId"])
     for task in await parts.ledger.tasks(closure):
         waited_for = task["state"] == "open" or task.get("attested")
         if waited_for and task["reports"] and now - _at(task["reports"][-1]["at"]) < REMEMBERED:
             await wake(client, *waiters(row, task), row["instanceId"])
+
+
+async def _answered(parts: Any, gate: JSON, closure: str, now: datetime) -> bool:
+    """Whether whoever waits at the gate would find an answer, or a decision that stops the closure."""
+    try:
+        said = await parts.ledger.decisions(closure)
+    except RailBroken:
+        return True
+    return bool(said) and judged(gate, parts.policy, said, now).state != "open"
 
 
 def _pause(epoch: int) -> timedelta:

@@ -13,7 +13,7 @@ from typing import Any
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import OUTCOMES, REMOVED_FAMILIES, Family, Outcome, Phase, Status
-from tenantclosure.policy import rollback
+from tenantclosure.policy import rollback, untrusted
 from tenantclosure.policy.approvers import still_allowed
 from tenantclosure.policy.quorum import evaluate
 from tenantclosure.ports import JSON
@@ -46,6 +46,8 @@ class Known:
     decisions: list[JSON]
     notices: list[JSON]
     tasks: list[JSON]
+    spoiled: list[str]
+    """What is wrong with records that can't be trusted and were left out."""
 
     def gate(self, name: str, serial: int) -> JSON | None:
         """One gate's document, or None if it never opened."""
@@ -54,12 +56,14 @@ class Known:
 
 async def known_of(parts: Any, closure: str) -> Known:
     """A closure's gates, decisions, notices and tasks."""
-    ledger = parts.ledger
-    return Known(
-        *await asyncio.gather(
-            ledger.gates(closure), ledger.decisions(closure), ledger.notices(closure), ledger.tasks(closure)
-        )
+    ledger, spoiled = parts.ledger, list[str]()
+    found = await asyncio.gather(
+        ledger.gates(closure, spoiled),
+        ledger.decisions(closure, spoiled),
+        ledger.notices(closure, spoiled),
+        ledger.tasks(closure, spoiled),
     )
+    return Known(*found, spoiled)
 
 
 async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSON:
@@ -70,9 +74,9 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
     removal = (row.get("rollback") or {}).get("plan")
     frozen, standings, started, shards = await asyncio.gather(
         _latest(parts, closure, removal["serial"] if removal else serial),
-        ledger.subscriptions(closure),
+        ledger.subscriptions(closure, known.spoiled),
         ledger.mark(closure, f"started-{row['phase']}", serial),
-        _all(ledger.shards(closure)),
+        _all(ledger.shards(closure, spoiled=known.spoiled)),
     )
     open_tasks = [task["taskId"] for task in known.tasks if task["state"] == "open"]
     shown = known.gate(row["gate"]["name"], row["gate"]["serial"]) if row["gate"] else None
@@ -102,7 +106,7 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
         "rate": rate,
         "eta": eta,
         "tasks": {"open": len(open_tasks), "ids": open_tasks},
-        "blockers": row["blockers"],
+        "blockers": [*row["blockers"], *untrusted.blockers(known.spoiled)],
         "earliest": None if row["status"] == Status.ENDED or row.get("rollback") else row.get("earliest"),
         "requester": row["requester"],
         "claimed": row["claimed"],

@@ -91,4 +91,4 @@ def trouble(what: str, reply: Reply) -> ServiceTrouble:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)[:MESSAGE_LENGTH]
+    return str(value)[:MESSAGE_LENGTH] if isinstance(value, str | int) else ""

@@ -50,7 +50,7 @@ class ArmBilling:
         items: list[Item] = []
         async for row in self._rows(f"/subscriptions?{SUBSCRIPTIONS}", "azure-subscriptions"):
             owner, subscription = row.get("tenantId"), row.get("subscriptionId")
-            if not isinstance(owner, str) or not isinstance(subscription, str):
+            if not (isinstance(owner, str) and owner and isinstance(subscription, str) and subscription):
                 raise ListingIncomplete("azure-subscriptions", len(items), "a row without subscription or tenant id")
             if owner.lower() == self.tenant_id:
                 facts = {
@@ -107,15 +107,15 @@ class ArmBilling:
             sole: bool | None = None
             rows = self._rows(f"{path}/billingSubscriptions?{BILLING}&top=50", "billing-subscriptions", optional=True)
             async for row in rows:
-                ours = self._named(row)
-                if ours is None:
-                    if sole is None:
-                        try:
-                            sole = await self._sole_tenant(account)
-                        except AccessRefused:
-                            sole = False  # nobody can say whose they are; Graph knows ours, and people end them
-                    ours = sole
-                if not ours:
+                try:
+                    ours = self._named(row)
+                    if ours is None and sole is None:
+                        sole = await self._sole_tenant(account)
+                except AccessRefused:
+                    sole = False  # nobody can say whose they are; Graph knows ours, and people end them
+                except ValueError as error:
+                    raise ListingIncomplete("billing-subscriptions", len(items), f"whose it is: {error}") from error
+                if not (sole if ours is None else ours):
                     continue
                 if not ROW.fullmatch(str(row.get("id") or "")):
                     raise ListingIncomplete("billing-subscriptions", len(items), "a row without a proper id")
@@ -133,9 +133,15 @@ class ArmBilling:
         account = await self._get(f"{account_path}?{BILLING}")
         if not account.ok or not isinstance(account.body, dict):
             raise refused("billing account", account, BILLING_ROLE)
-        ours = self._named(reply.body)
-        if ours is None:
-            ours = await self._sole_tenant(account.body)
+        for asked, body in ((arm_id, reply.body), (account_path, account.body)):
+            if str(body.get("id")).lower() != asked.lower():
+                raise ServiceTrouble("billing subscription: ARM answered with another row or account")
+        try:
+            ours = self._named(reply.body)
+            if ours is None:
+                ours = await self._sole_tenant(account.body)
+        except (ValueError, ListingIncomplete) as error:
+            raise ServiceTrouble(f"whose the billing subscription is: {error}") from error
         if not ours:
             raise RailBroken(Rail.TENANT_PIN, "the billing subscription provisions another tenant")
         return self._item(reply.body, account.body)
@@ -168,32 +174,31 @@ class ArmBilling:
         return account_path.rpartition("/")[2].lower() in self._listed
 
     def _named(self, row: Mapping[str, Any]) -> bool | None:
-        """Whether the row names this tenant; None when it names none."""
-        inner = _inner(row, "properties")
-        named = [inner.get("provisioningTenantId"), inner.get("beneficiaryTenantId")]
-        given = [str(tenant).lower() for tenant in named if tenant]
-        return self.tenant_id in given if given else None
+        """Whether the row names this tenant; None when it names none. Raises ValueError."""
+        given = [_told(row, name) for name in ("provisioningTenantId", "beneficiaryTenantId")]
+        return self.tenant_id in given if any(given) else None
 
     async def _sole_tenant(self, account: Mapping[str, Any]) -> bool:
         """Whether an account can only mean this tenant: it is the primary one, and no other is actively attached.
 
-        Raises AccessRefused where we may not see who is attached.
+        Raises AccessRefused where we may not see who is attached, ValueError where nobody can tell from what is said.
         """
-        primary = str(_inner(account, "properties").get("primaryBillingTenantId") or "").lower()
-        if primary != self.tenant_id:
+        if _told(account, "primaryBillingTenantId") != self.tenant_id:
             return False
         path = f"{account.get('id')}/associatedTenants?{BILLING}"
         async for other in self._rows(path, "associated-tenants", role=BILLING_ROLE):
-            inner = _inner(other, "properties")
-            foreign = str(inner.get("tenantId") or "").lower() != self.tenant_id
-            if foreign and inner.get("provisioningManagementState") == "Active":
+            tenant, state = _told(other, "tenantId"), _told(other, "provisioningManagementState")
+            if not (tenant and state):
+                raise ValueError("an attached tenant without id or state")
+            if tenant != self.tenant_id and state == "active":
                 return False
         return True
 
     def _item(self, row: Mapping[str, Any], account: Mapping[str, Any]) -> Item:
         inner, overrides = _inner(row, "properties"), _inner(_inner(row, "properties"), "systemOverrides")
         account_path = str(account.get("id") or "")
-        name = inner.get("displayName") or inner.get("skuDescription") or inner.get("productType") or row.get("name")
+        names = (inner.get(name) for name in ("displayName", "skuDescription", "productType"))
+        name = next((name for name in names if name), row.get("name") or str(row["id"]).rpartition("/")[2])
         facts = {
             "name": str(name),
             "status": inner.get("status"),
@@ -238,17 +243,26 @@ class ArmBilling:
                 seen += 1
                 yield row
             link = reply.body.get("nextLink")
-            if not link:
+            if link is None or link == "":
                 return
-            if link in links or not str(link).startswith(self._arm + "/"):
+            if not isinstance(link, str) or link in links or not link.startswith(self._arm + "/"):
                 raise ListingIncomplete(name, seen, "a nextLink came twice or leads away from ARM")
             links.add(link)
-            url = str(link)
+            url = link
 
 
 def _inner(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = row.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def _told(row: Mapping[str, Any], name: str) -> str:
+    """A property in small letters; empty where it is missing. Raises ValueError where it can't be read."""
+    inner = row.get("properties", {})
+    value = inner.get(name) if isinstance(inner, Mapping) else 0
+    if not isinstance(value, str | None):
+        raise ValueError(f"{name} can't be read")
+    return (value or "").lower()
 
 
 def _guid(value: str) -> str:

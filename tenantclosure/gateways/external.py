@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tenantclosure.errors import RailBroken
+from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.gateways.answers import answer_of_reply, error_of, named, refused, signed_in
 from tenantclosure.gateways.http import Caller, Reply, connections
 from tenantclosure.gateways.identity import Credentials
@@ -83,9 +83,11 @@ class ArmDirectory:
         body = reply.body if isinstance(reply.body, dict) else {}
         if not reply.ok:
             return f"failed: {_why(reply)}"
-        said = body.get("status")
-        if isinstance(said, str):
+        if "status" in body:
             # Azure-AsyncOperation: always 200, the word is in the body.
+            said = body["status"]
+            if not isinstance(said, str):
+                raise ServiceTrouble("deletion of the external directory: a status that is no word")
             word = OVER.get(said.lower(), "running")
             return f"failed: {said}, {_why(reply)}" if word == "failed" else word
         # Location: 202 until it is over.

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import ssl
 import threading
 import uuid
@@ -36,6 +37,12 @@ KEEPALIVE_SECONDS = 4.0
 """Shorter than any server's idle limit we know: a connection closed under a write looks like a lost answer."""
 DEFAULT_RETRY_AFTER = 5.0
 """Seconds to wait after a 429 that does not say how long (tenant-facts D: some limits send no Retry-After)."""
+LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds: whoever says more is asked again after a day all the same, and no timer runs over."""
+LARGEST = 2**53 - 1
+"""Larger numbers are not the same everywhere (RFC 7493), and records can't hold them."""
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape that may be half a character (a lone surrogate)."""
 
 for _name in ("httpx", "httpcore"):
     # httpx writes every URL at INFO, with its query; the Teams webhook's query is a secret.
@@ -76,7 +83,7 @@ def retry_after(headers: Mapping[str, str] | httpx.Headers) -> float | None:
                 seconds = float(value)
             except (TypeError, ValueError):
                 return None
-            return seconds if math.isfinite(seconds) and seconds >= 0 else None
+            return min(seconds, LONGEST_RETRY_AFTER) if math.isfinite(seconds) and seconds >= 0 else None
     return None
 
 
@@ -196,9 +203,48 @@ def read(response: httpx.Response, what: str) -> Reply:
     body: Any = None
     if response.content:
         try:
-            # Graph's $count and Partner Center write a byte order mark (from memory, unverified); harmless to allow.
-            body = json.loads(response.content.decode("utf-8-sig"))
+            body = parsed(response.content)
         except ValueError as error:
             if status < 300:
                 raise ServiceTrouble(f"{what}: HTTP {status} with an unreadable body") from error
     return Reply(status, response.headers, body)
+
+
+def parsed(data: bytes) -> Any:
+    """JSON that has one meaning and can be kept (RFC 7493): no member twice, finite numbers of a common size.
+
+    Half a character, as where somebody cut a name inside an emoji, becomes U+FFFD. Raises ValueError.
+    """
+    # Graph's $count and Partner Center write a byte order mark (from memory, unverified); harmless to allow.
+    text = data.decode("utf-8-sig")
+    try:
+        found = json.loads(
+            text, object_pairs_hook=_once_each, parse_int=_integer, parse_float=_float, parse_constant=_float
+        )
+        if HALF.search(data):
+            halves = json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            found = json.loads(halves.decode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return found
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member stands twice")  # the second might hide rows that the first one has
+    return found
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) > LARGEST:
+        raise ValueError("a number that is too large")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that is none")
+    return number

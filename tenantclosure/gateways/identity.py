@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
-import json
 import re
 import threading
 import time
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenantclosure.errors import ServiceTrouble, SettingsError, SignInRefused
+from tenantclosure.gateways.http import parsed
 from tenantclosure.model.inventory import TokenIdentity
 from tenantclosure.settings import Settings
 
@@ -132,6 +131,8 @@ class Credentials:
         except (AzureError, ValueError, OSError) as error:
             # ValueError is how MSAL reports an authority it can't read; a dead tenant shows there first.
             raise _refusal(tenant_id, error) from error
+        if not isinstance(token.token, str) or not re.fullmatch(r"[\x21-\x7e]+", token.token):
+            raise ServiceTrouble(f"no token for tenant {tenant_id}: what came is none")
         return _Token(token.token, float(token.expires_on))
 
     def _signer(self, tenant_id: str) -> Any:
@@ -191,8 +192,8 @@ def claims_of(token: str) -> Mapping[str, Any]:
     """A JWT's payload, unverified: Microsoft checks the token, we only read our own. Raises ServiceTrouble."""
     try:
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, binascii.Error) as error:
+        claims = parsed(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError) as error:
         raise ServiceTrouble("the access token is not a readable JWT") from error
     if not isinstance(claims, dict):
         raise ServiceTrouble("the access token is not a readable JWT")

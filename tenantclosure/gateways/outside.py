@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from tenantclosure.gateways.http import new_client
+from tenantclosure.gateways.http import new_client, parsed
 from tenantclosure.settings import Settings
 
 NOT_FOUND = 90002
@@ -26,7 +26,7 @@ class OutsideView:
         try:
             async with new_client(self._settings) as client:
                 response = await client.get(self._url, headers={"Cache-Control": "no-cache", "Pragma": "no-cache"})
-            body = response.json()
+            body = parsed(response.content)
         except (httpx.HTTPError, ValueError):
             return "unknown"
         if not isinstance(body, dict):

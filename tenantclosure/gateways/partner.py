@@ -65,10 +65,10 @@ class PartnerCenter:
             raise refused("partner subscriptions", reply, ROLE)
         body = reply.body if reply.ok and isinstance(reply.body, dict) else {}
         rows = body.get("items")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and _id(row) for row in rows):
             raise ListingIncomplete("partner-subscriptions", 0, str(trouble("Partner Center", reply)))
-        links = body.get("links")
-        more = isinstance(links, dict) and "next" in links
+        links = body.get("links", {})
+        more = not isinstance(links, dict) or "next" in links
         if more or body.get("totalCount", len(rows)) != len(rows):
             raise ListingIncomplete("partner-subscriptions", len(rows), "there are more rows than this page has")
         return [_item(row) for row in rows]
@@ -109,8 +109,12 @@ class PartnerCenter:
 
     async def _get(self, subscription_id: str) -> Reply:
         reply = await self._call("GET", self._one(subscription_id))
-        if reply.status != 404 and not (reply.ok and isinstance(reply.body, dict) and reply.body.get("id")):
+        if reply.status == 404:
+            return reply
+        if not reply.ok or not isinstance(reply.body, dict):
             raise refused("partner subscription", reply, ROLE)
+        if _id(reply.body).lower() != subscription_id.lower():
+            raise ServiceTrouble("partner subscription: Partner Center answered with another one")
         return reply
 
     def _one(self, subscription_id: str) -> str:
@@ -121,9 +125,15 @@ class PartnerCenter:
             return await self._caller.call(method, url, body=body, headers={"MS-RequestId": str(uuid.uuid4())})
 
 
+def _id(row: Mapping[str, Any]) -> str:
+    """The row's id; empty where it has none that can be read."""
+    value = row.get("id")
+    return value if isinstance(value, str) else ""
+
+
 def _item(row: Mapping[str, Any]) -> Item:
     name = row.get("friendlyName") or row.get("offerName") or row["id"]
-    return Item(str(row["id"]), str(name), {**{fact: row.get(fact) for fact in FACTS}, "legacy": _legacy(row)})
+    return Item(row["id"], str(name), {**{fact: row.get(fact) for fact in FACTS}, "legacy": _legacy(row)})
 
 
 def _legacy(row: Mapping[str, Any]) -> bool:

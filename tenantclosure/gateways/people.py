@@ -41,12 +41,14 @@ class HomeDirectory:
         name = row.get("userPrincipalName")
         if not isinstance(name, str) or name.casefold() != upn.casefold() or not row.get("id"):
             return None
+        if not all(isinstance(row.get(text), str | None) for text in ("id", "displayName", "mail")):
+            raise ServiceTrouble("reading an approver: id, displayName or mail is no text")
         enabled = row.get("accountEnabled")
         if not isinstance(enabled, bool):
             raise ServiceTrouble(f"reading an approver: accountEnabled is missing: {_grant()}")
         return Account(
             tenant_id=self._tenant_id,
-            object_id=str(row["id"]).lower(),
+            object_id=row["id"].lower(),
             upn=name,
             name=row.get("displayName") or "",
             mail=row.get("mail") or "",

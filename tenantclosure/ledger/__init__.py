@@ -8,6 +8,7 @@ numbers    {tenantId}                             {last}                        
 closure    {closureId}                            the closure's row
 link       {sha256 of the token}                  whose page a link in a message opens
 nonce      {application}:{sha256}                 used up by a callback
+deployment records, host                          whose Records these are, and which host works on them
 {closureId} mark:{phase}:{serial}                 a phase is done (or a point in it passed)
             shard:{serial}:{family}:{op}:{nnnnn}  counts of one shard, `done` when its evidence is complete
             gate:{gate}:{serial}                  terms and state of one gate
@@ -15,7 +16,10 @@ nonce      {application}:{sha256}                 used up by a callback
             notice:{notice}                       a message to one person or channel
             task:{task}                           a manual task
             sub:{item}                            where one subscription stands
+            audit-head                            the newest line of its audit chain
 ```
+
+Every document is sealed (`sealed`).
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from collections.abc import Awaitable, Callable
 
 from tenantclosure.ledger.book import iso
 from tenantclosure.ledger.closures import Closures
+from tenantclosure.ledger.deployment import Deployment
 from tenantclosure.ledger.gates import Gates
 from tenantclosure.ledger.leases import turn_of
 from tenantclosure.ledger.notices import Notices
@@ -34,7 +39,7 @@ from tenantclosure.ports import JSON
 __all__ = ["Ledger", "iso", "once", "turn_of"]
 
 
-class Ledger(Closures, Work, Gates, Tasks, Notices):
+class Ledger(Closures, Work, Gates, Tasks, Notices, Deployment):
     """Every read and write of closure records; the only place that knows their keys."""
 
 

@@ -65,9 +65,9 @@ class Gates(Book):
         """The same with its ETag, for a judgement that must not overlook a word said meanwhile."""
         return await self.records.read(closure, _gate_key(gate, serial))
 
-    async def gates(self, closure: str) -> list[JSON]:
+    async def gates(self, closure: str, spoiled: list[str] | None = None) -> list[JSON]:
         """Every gate that ever opened, by name and serial."""
-        return [doc async for _, _, doc in self.records.scan(closure, first="gate:", last="gate:~")]
+        return [doc async for _, doc in self.rows(closure, "gate:", spoiled)]
 
     async def change_gate(self, closure: str, gate: str, serial: int, edit: Callable[[JSON], None]) -> JSON:
         """Edit a gate's document; RecordMissing if it never opened."""
@@ -134,9 +134,9 @@ class Gates(Book):
         await self.change_gate(closure, gate, serial, lambda gate: gate.update(said=gate["said"] + 1))
         return doc
 
-    async def decisions(self, closure: str) -> list[JSON]:
+    async def decisions(self, closure: str, spoiled: list[str] | None = None) -> list[JSON]:
         """Every decision of a closure in the order of gates, serials and time."""
-        return [doc async for _, _, doc in self.records.scan(closure, first="decision:", last="decision:~")]
+        return [doc async for _, doc in self.rows(closure, "decision:", spoiled)]
 
 
 def _gate_key(gate: str, serial: int) -> str:

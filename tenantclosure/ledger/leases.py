@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tenantclosure import names
-from tenantclosure.errors import RecordConflict, RequestRefused
-from tenantclosure.ledger.book import TRIES, Book, iso
+from tenantclosure.errors import RailBroken, RecordConflict, RecordNewer, RequestRefused
+from tenantclosure.ledger.book import TRIES, Book, iso, warn
 from tenantclosure.names import Status
 from tenantclosure.ports import JSON
 
@@ -90,16 +90,24 @@ class Leases(Book):
 
     async def live(self) -> list[str]:
         """Ids of the closures that hold a lease; a lease whose row was never written (a crash at intake) is freed."""
-        live = []
-        async for _, _, lease in self.records.scan("lease"):
+        live: list[str] = []
+        spoiled: list[str] = []
+        async for _, _, lease in self.records.scan("lease", spoiled=spoiled):
             closure = lease["closureId"]
             if not closure:
                 continue
-            if await self.records.read("closure", closure) is not None:
+            if await self._has_row(closure):
                 live.append(closure)
             else:
                 await self.give_back(closure)
+        warn(spoiled)
         return live
+
+    async def _has_row(self, closure: str) -> bool:
+        try:
+            return await self.records.read("closure", closure) is not None
+        except (RailBroken, RecordNewer):  # there is one, and whoever reads it stops
+            return True
 
     async def _written(self, tenant: str, closure: str, turn: int, etag: str | None) -> str | None:
         """The lease's new ETag, if nobody else wrote it since `etag` (None: since it was not there)."""

@@ -42,9 +42,9 @@ class Notices(Book):
         found = await self.records.read(closure, f"notice:{notice_id}")
         return found[0] if found else None
 
-    async def notices(self, closure: str) -> list[JSON]:
+    async def notices(self, closure: str, spoiled: list[str] | None = None) -> list[JSON]:
         """Every notice of a closure."""
-        return [doc async for _, _, doc in self.records.scan(closure, first="notice:", last="notice:~")]
+        return [doc async for _, doc in self.rows(closure, "notice:", spoiled)]
 
     async def change_notice(self, closure: str, notice_id: str, edit: Callable[[JSON], None]) -> JSON:
         """Edit a notice; RecordMissing if there is none."""

@@ -144,9 +144,9 @@ class Tasks(Book):
             proven = {"state": "proven", "provenAt": iso(self.clock.now()), "proof": proof}
             await self.change_task(closure, task, lambda doc: doc.update(proven))
 
-    async def tasks(self, closure: str) -> list[JSON]:
+    async def tasks(self, closure: str, spoiled: list[str] | None = None) -> list[JSON]:
         """Every manual task of a closure."""
-        return [doc async for _, _, doc in self.records.scan(closure, first="task:", last="task:~")]
+        return [doc async for _, doc in self.rows(closure, "task:", spoiled)]
 
     async def _there(self, closure: str, task: str) -> JSON:
         found = await self.task(closure, task)

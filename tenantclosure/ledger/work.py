@@ -22,23 +22,29 @@ class Work(Book):
         found = await self.records.read(closure, f"mark:{mark}:{serial:03d}")
         return found[0] if found else None
 
-    async def marks(self, closure: str) -> dict[tuple[str, int], JSON]:
+    async def marks(self, closure: str, spoiled: list[str] | None = None) -> dict[tuple[str, int], JSON]:
         """All marks by (mark, serial)."""
         return {
-            (key.split(":")[1], int(key.split(":")[2])): doc
-            async for _, key, doc in self.records.scan(closure, first="mark:", last="mark:~")
+            (key.split(":")[1], int(key.split(":")[2])): doc async for key, doc in self.rows(closure, "mark:", spoiled)
         }
 
     async def note_shard(self, closure: str, serial: int, family: str, operation: str, shard: int, doc: JSON) -> None:
-        """Counts of one shard: {outcome: n}, `done`, `sha256` of its evidence once done, writes and when."""
+        """Counts of one shard: {outcome: n}, `done`, `length` and `sha256` of its evidence so far, writes and when."""
         await self.records.put(
             closure, f"shard:{serial:03d}:{family}:{operation}:{shard:05d}", {**doc, "at": iso(self.clock.now())}
         )
 
-    async def shards(self, closure: str, serial: int | None = None) -> AsyncIterator[tuple[int, str, str, int, JSON]]:
+    async def shard(self, closure: str, serial: int, family: str, operation: str, shard: int) -> JSON | None:
+        """Counts of one shard, or None before its first wave."""
+        found = await self.records.read(closure, f"shard:{serial:03d}:{family}:{operation}:{shard:05d}")
+        return found[0] if found else None
+
+    async def shards(
+        self, closure: str, serial: int | None = None, spoiled: list[str] | None = None
+    ) -> AsyncIterator[tuple[int, str, str, int, JSON]]:
         """(serial, family, operation, shard, counts) of every shard worked on, of one plan serial or of all."""
         prefix = "shard:" if serial is None else f"shard:{serial:03d}:"
-        async for _, key, doc in self.records.scan(closure, first=prefix, last=prefix + "~"):
+        async for key, doc in self.rows(closure, prefix, spoiled):
             _, number, family, operation, shard = key.split(":")
             yield int(number), family, operation, int(shard), doc
 
@@ -51,6 +57,6 @@ class Work(Book):
         """Keep where one subscription stands."""
         await self.records.put(closure, f"sub:{item}", {**doc, "at": iso(self.clock.now())})
 
-    async def subscriptions(self, closure: str) -> dict[str, JSON]:
+    async def subscriptions(self, closure: str, spoiled: list[str] | None = None) -> dict[str, JSON]:
         """All subscriptions' standings by item id."""
-        return {key[4:]: doc async for _, key, doc in self.records.scan(closure, first="sub:", last="sub:~")}
+        return {key[4:]: doc async for key, doc in self.rows(closure, "sub:", spoiled)}

@@ -227,9 +227,14 @@ class _Loader(yaml.SafeLoader):
 def parse_policy(text: str) -> ApprovalPolicy:
     """Read the policy file's YAML. Raises SettingsError that names what is wrong."""
     try:
-        policy = ApprovalPolicy.model_validate(yaml.load(text, _Loader))  # noqa: S506 - it is a SafeLoader
-    except yaml.YAMLError:
+        document = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+    except SettingsError:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError):
+        # PyYAML trips over what a tag promises and its text does not hold, such as `!!int ''`.
         raise SettingsError("CLOSURE_APPROVAL_POLICY is not valid YAML.") from None
+    try:
+        policy = ApprovalPolicy.model_validate(document)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"]) or "the file"

@@ -19,6 +19,10 @@ from tenantclosure.errors import RequestRefused
 
 MAX_BYTES = 64 * 1024
 """Largest request body in bytes; what is longer is refused unread."""
+LONGEST_NAME = 80
+"""Characters of a made-up key that a refusal repeats: it has to fit where refused requests are kept."""
+MOST_FAULTS = 20
+"""Wrong fields that a refusal names."""
 
 
 DIRECTORY = (
@@ -140,18 +144,19 @@ def parse_request(document: Any) -> ClosureRequest:
     try:
         return ClosureRequest.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "$"
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        (field, *others), fault = [_path(one["loc"]) for one in faults[:MOST_FAULTS]], faults[0]
         message = fault["msg"].removeprefix("Value error, ")
-        others = [
-            ".".join(str(p) for p in e["loc"]) for e in error.errors(include_url=False, include_context=False)[1:]
-        ]
         raise RequestRefused(
             field,
             f"{message[:1].upper()}{message[1:]}.",
             _remedy(fault["type"], field),
             extra={"alsoWrong": others} if others else None,
         ) from None
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:LONGEST_NAME] for part in loc) or "$"
 
 
 def _remedy(kind: str, field: str) -> str:

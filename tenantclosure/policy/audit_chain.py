@@ -20,11 +20,40 @@ def link(entry: Mapping[str, Any], previous: str, number: int) -> dict[str, Any]
 
 
 def head(tail: bytes) -> tuple[str, int]:
-    """Hash of the last line and the number of the next, from the end of the file (empty file: the start)."""
-    if not tail:
+    """Hash of the last line and the number of the next, from the end of the file (empty file: the start).
+
+    What follows a last line that is none links to the start as well: the chain is broken there anyway, and shows it.
+    """
+    try:
+        last = json.loads(tail.splitlines()[-1])
+        return str(last["hash"]), int(last["n"]) + 1
+    except (ValueError, LookupError, TypeError, RecursionError):
         return START, 0
-    last = json.loads(tail.rstrip(b"\n").rpartition(b"\n")[2])
-    return str(last["hash"]), int(last["n"]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A line that is known to be in the chain: its hash, its number, and the length of the file up to its end."""
+
+    hash: str
+    number: int
+    length: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it lies in Records."""
+        return {"hash": self.hash, "n": self.number, "length": self.length}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Head:
+        """Read what `to_dict` wrote."""
+        return cls(data["hash"], data["n"], data["length"])
+
+
+def follows(known: Head, rest: bytes) -> bool:
+    """Whether the bytes after a known line are whole lines, each linked to the one before it."""
+    if rest and not rest.endswith(b"\n"):
+        return False
+    return verify(rest.splitlines(), known.hash, known.number + 1).ok
 
 
 def encode(line: Mapping[str, Any]) -> bytes:
@@ -43,16 +72,18 @@ class Verdict:
     line: int | None = None
 
 
-def verify(lines: Iterable[bytes]) -> Verdict:
-    """Check a chain from its first line: changed, missing, inserted and reordered lines are all found."""
-    previous, number = START, 0
+def verify(lines: Iterable[bytes], previous: str = START, number: int = 0) -> Verdict:
+    """Check a chain: changed, missing, inserted and reordered lines are all found.
+
+    From its first line, or after the line with the hash `previous`, `number` being that of the next.
+    """
     for raw in lines:
         number += 1
         try:
             line = json.loads(raw)
             body = {key: value for key, value in line.items() if key != "hash"}
             sound = line["hash"] == sha256(canonical(body)) and raw == canonical(line)
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return Verdict(False, number - 1, previous, "is not an audit line", number)
         if line.get("prev") != previous or line.get("n") != number - 1:
             return Verdict(False, number - 1, previous, "does not follow the line before it", number)

@@ -21,19 +21,18 @@ class Bucket:
     tokens: float
     at: datetime
 
-    def refilled(self, now: datetime) -> Bucket:
-        """The bucket as it is now; a clock that went back adds nothing."""
+    def held(self, now: datetime) -> float:
+        """Tokens at this moment, below zero for a debt; a clock that went back adds nothing."""
         passed = max(0.0, (now - self.at).total_seconds())
-        return Bucket(self.rate, self.burst, min(self.burst, self.tokens + passed * self.rate), now)
+        return min(self.burst, self.tokens + passed * self.rate)
 
     def take(self, count: int, now: datetime) -> Bucket:
         """Take tokens; what is missing becomes a debt that later writes wait for."""
-        full = self.refilled(now)
-        return Bucket(full.rate, full.burst, full.tokens - count, now)
+        return Bucket(self.rate, self.burst, self.held(now) - count, now)
 
     def wait_for(self, count: int, now: datetime) -> float:
         """Seconds until `count` tokens (or a full bucket, if that is less) are there."""
-        lacking = min(float(count), self.burst) - self.refilled(now).tokens
+        lacking = min(float(count), self.burst) - self.held(now)
         return max(0.0, lacking / self.rate)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def tokens_left(burst: float, rate: float, made: Iterable[tuple[datetime, int]],
     bucket = None
     for at, count in sorted(made):
         bucket = (bucket or Bucket(rate, burst, burst, at)).take(count, at)
-    return burst if bucket is None else max(0.0, bucket.refilled(now).tokens)
+    return burst if bucket is None else max(0.0, bucket.held(now))
 
 
 def share(tokens: float, rate: float, burst: float, lanes: int, now: datetime) -> Bucket:

@@ -79,8 +79,6 @@ def lacking(quorums: Mapping[str, int], standing: Mapping[str, Collection[str]])
 
     def seat(person: str, tried: set[str]) -> bool:
         for name in sorted(set(standing[person]) - tried):
-            if name in tried:  # a deeper step has been there meanwhile
-                continue
             tried.add(name)
             if len(sitting[name]) < quorums[name]:
                 sitting[name].append(person)

@@ -48,7 +48,10 @@ def check_pin(tenant: str, token: TokenIdentity, organization: Organization, dom
 
 def check_manifest(manifest: Mapping[str, Any], row: Mapping[str, Any], gate: Mapping[str, Any] | None) -> None:
     """The stored manifest is the one people approved, for this closure, tenant and serial."""
-    found = digest(manifest)
+    try:
+        found = digest(manifest)
+    except (ValueError, RecursionError):  # half a character, a number too large: nothing that we would have written
+        raise RailBroken(Rail.DIGEST, "The stored plan has no digest.") from None
     if found != row["digest"]:
         raise RailBroken(Rail.DIGEST, "The stored plan is not the one the closure froze.")
     same = (manifest["closureId"], manifest["tenantId"], manifest["serial"]) == (
@@ -60,6 +63,12 @@ def check_manifest(manifest: Mapping[str, Any], row: Mapping[str, Any], gate: Ma
         raise RailBroken(Rail.DIGEST, "The stored plan belongs to another closure, tenant or serial.")
     if gate is None or gate["state"] != "approved" or gate["digest"] != found:
         raise RailBroken(Rail.APPROVAL, "The plan in force has not been approved.")
+
+
+def check_request(manifest: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    """The request, whose keep rules and choices count all along, is the one that the plan was approved for."""
+    if digest(row["request"]) != manifest["request"]:
+        raise RailBroken(Rail.DIGEST, "The request is not the one that the plan was approved for.")
 
 
 def check_plan_kind(manifest: Mapping[str, Any], gate: str, operation: str = "") -> None:

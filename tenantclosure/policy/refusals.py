@@ -40,6 +40,10 @@ class Cause(StrEnum):
     """A registration or an enterprise application."""
     DOMAIN = "domain"
     """A domain that something still uses: it goes once that is gone, and the seller's refusal names it to people."""
+    STAYS = "must-stay"
+    """It has changed into something that the plan would have kept: nobody is asked to remove it."""
+    FREED = "may-go-again"
+    """It was kept for such a change, and has changed back."""
     DISABLED = "disabled"
     INTERNAL = "microsoft-internal"
 
@@ -53,7 +57,7 @@ class Stuck:
     """An item of the plan that is still there, as a fresh look shows it, with its last outcome.
 
     `planned` is what it was when the plan was frozen, `was` the cause that the last review saw; `again`: it is to be
-    tried again already.
+    tried again already; `stays`: as it is now it must stay.
     """
 
     item: Item
@@ -65,6 +69,7 @@ class Stuck:
     at: str | None = None
     was: str | None = None
     again: bool = False
+    stays: bool = False
 
     @property
     def words(self) -> str:
@@ -74,6 +79,8 @@ class Stuck:
 
 def cause_of(family: str, stuck: Stuck, holders: Collection[str], item: Item | None = None) -> Cause:
     """Why it is there; `holders` are ids with active admin roles. `item` stands in for what a fresh look shows."""
+    if stuck.stays or stuck.outcome == Outcome.KEPT:
+        return Cause.STAYS if stuck.stays else Cause.FREED
     facts = (item or stuck.item).facts
     if family == Family.SERVICE_PRINCIPALS:
         return _of_principal(stuck, facts)
@@ -97,7 +104,7 @@ def _of_principal(stuck: Stuck, facts: Mapping[str, Any]) -> Cause:
     if facts.get("type") == MANAGED_IDENTITY:
         return Cause.IDENTITY
     # Some of Microsoft's own can be deleted, and those would block: only a final refusal makes it an internal one.
-    own = str(facts.get("owner") or "").lower() in MICROSOFT_TENANTS
+    own = str(facts.get("owner")).lower() in MICROSOFT_TENANTS
     return Cause.INTERNAL if own and stuck.status in (400, 403) else Cause.APPLICATION
 
 
@@ -107,9 +114,9 @@ def again(stuck: Stuck, cause: Cause, before: str, news: str | None, now: dateti
     `before` is the cause it had; `news` (ISO 8601) when somebody last reported the task done, or our own roles grew;
     `day` is Microsoft's day in seconds.
     """
-    if cause == Cause.RETURNED:
+    if cause in (Cause.RETURNED, Cause.STAYS):
         return False
-    if stuck.again or stuck.at is None or (cause != before and cause != Cause.RESTRICTED):
+    if stuck.again or cause == Cause.FREED or stuck.at is None or (cause != before and cause != Cause.RESTRICTED):
         return True
     if cause in HARMLESS:
         return False
@@ -123,7 +130,7 @@ def asks(family: str, cause: Cause, stuck: Sequence[Stuck]) -> list[tuple[str, s
     """The manual tasks for one cause: (kind, target, name, what it is about). Applications are a task each; nobody is
     asked about a domain itself, because what uses it has tasks of its own.
     """
-    if cause in HARMLESS or family == Family.DOMAINS or not stuck:
+    if cause in (*HARMLESS, Cause.STAYS, Cause.FREED) or family == Family.DOMAINS or not stuck:
         return []
     if cause == Cause.APPLICATION or (cause == Cause.RETURNED and family != Family.USERS):
         return [(TaskKind.REMOVE_APPLICATION, one.item.id, one.item.name, [one]) for one in stuck]

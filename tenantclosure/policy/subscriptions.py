@@ -179,12 +179,15 @@ class _Scene:
         return self._ago(text) >= max(SHOWN_WITHIN, SHOWN_LEAST / self.day_seconds)
 
     def _may(self, kind: str) -> bool:
-        """Whether a call can be made: it was never answered, or refused and somebody has reported since.
+        """Whether a call can be made: it was never answered, or refused and somebody has reported since. Never for what
+        keeps coming back.
 
         What Azure refuses because of resources is tried again every day: they may be gone, or linger unseen for a day
         (subscription-facts 8), and nothing else tells.
         """
         call = self._call(kind)
+        if self.standing.get("flips", 0) > FLIPS:
+            return False
         if call is None:
             return True
         if _holds_resources(call) and self._ago(call["at"]) >= max(AGAIN_AFTER, SHOWN_LEAST / self.day_seconds):

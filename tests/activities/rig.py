@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.people import FakeChannel, FakeMailer, FakePeople
+from tests.fakes.seals import sealed
 from tests.fakes.tenant import (
     HOME,
     KEEPER_UPN,
@@ -80,7 +81,7 @@ class Rig:
 
     def process(self, records: MemoryRecords | None = None) -> Rig:
         """A new process, over other records if given."""
-        records = records if records is not None else self.records
+        under = sealed(records if records is not None else self.records)
         urls = {f"CLOSURE_{name}_URL": "http://127.0.0.1:1" for name in ("GRAPH", "LOGIN", "ARM", "PARTNER")}
         settings = Settings.model_validate(
             {
@@ -98,8 +99,8 @@ class Rig:
             settings,
             self.policy,
             self.clock,
-            records,
-            Ledger(records, self.clock),
+            under,
+            Ledger(under, self.clock),
             lambda _: self.directory,
             lambda _: self.billing,
             lambda _: self.partner,

@@ -371,7 +371,7 @@ async def test_after_a_while_it_is_sent_again_and_counted(ready: Rig) -> None:
     assert ["deleting", "accepted"] == [(await step(ready))["state"] for _ in range(2)]
     assert 2 == azure(ready).deletes
     assert [(202, True)] == await writes(ready)
-    report = await activities.report.gather(ready.parts, ready.closure, "closed", "")
+    report = await activities.report.gather(ready.parts, ready.closure, "closed", "", [])
     assert 1 == report["resent"]
 
 

@@ -18,6 +18,7 @@ from tests.activities.rig import OLGA, Rig, document, killed_at_each_write
 from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.seals import sealed
 
 
 class SlowRecords(MemoryRecords):
@@ -95,7 +96,7 @@ async def test_concurrent_changes_are_all_kept() -> None:
 async def test_concurrent_audit_lines_make_one_chain() -> None:
     """Lines appended by many at once are all there, once each, in an unbroken chain."""
     rig = await Rig(records=SlowRecords()).opened()
-    other = Ledger(rig.records, FakeClock())
+    other = Ledger(sealed(rig.records), FakeClock())
     await asyncio.gather(
         *(
             ledger.audit(rig.closure, Word.WRITE_MADE, None, {"number": number})

@@ -160,7 +160,7 @@ async def test_subscriptions_in_the_report(rig: Rig) -> None:
             order = await rig.order(item=subscription(number).id, goal="deleted", phase="delete-subscriptions")
             await activities.advance_subscription(order)
         rig.clock.go_on(hours=2)
-    report = await gather(rig.parts, rig.closure, "blocked", "")
+    report = await gather(rig.parts, rig.closure, "blocked", "", [])
     stages = [(s["name"], s["stage"]) for s in report["subscriptions"]]
     assert stages == [("E5 1", "planned"), ("E5 2", "deprovisioned")]
     assert report["counts"]["subscriptions"]["absent"] == 1
@@ -174,7 +174,7 @@ async def test_blockers_come_with_the_newest_closing_date(rig: Rig) -> None:
     assert [b["what"] for b in report["blockers"]] == ["subscriptions"]
     assert report["closing"]["earliest"] == (await rig.row())["earliest"]
     await rig.ledger.change(rig.closure, lambda row: row.update(blockers=[]))
-    assert (await gather(rig.parts, rig.closure, "closed", ""))["closing"] is None
+    assert (await gather(rig.parts, rig.closure, "closed", "", []))["closing"] is None
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -268,8 +268,8 @@ async def test_the_hand_over_heeds_a_last_word(rig: Rig, gate: str) -> None:
     assert await rig.ledger.mark(rig.closure, "hand-over-begun", 1) is None
 
 
-async def test_the_cost_is_one_read_of_each_gate_a_wave(rig: Rig) -> None:
-    """While nobody speaks, a wave reads the row and the gate and judges nothing anew."""
+async def test_the_cost_is_one_read_of_each_gate_and_of_the_decisions_a_wave(rig: Rig) -> None:
+    """While nobody speaks, a wave reads the row, the gate and what people said, and judges nothing anew."""
     await rig.ready()
     reads: list[str] = []
     read, scan = rig.records.read, rig.records.scan
@@ -278,13 +278,13 @@ async def test_the_cost_is_one_read_of_each_gate_a_wave(rig: Rig) -> None:
         reads.append(key)
         return await read(partition, key)
 
-    def scanning(partition: Any = None, *, first: str = "", last: str = "") -> Any:
+    def scanning(partition: Any = None, *, first: str = "", last: str = "", spoiled: Any = None) -> Any:
         reads.append(first)
         return scan(partition, first=first, last=last)
 
     rig.records.read, rig.records.scan = reading, scanning  # type: ignore[method-assign]
     await activities.work_shard(await rig.shard_order(**SLOW))
-    assert 1 == reads.count("decision:")
+    assert 1 + 4 == reads.count("decision:")
     assert 1 + 4 == reads.count("gate:plan:001")
 
 

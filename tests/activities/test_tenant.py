@@ -8,7 +8,7 @@ import pytest
 
 import activities
 from tenantclosure import wiring
-from tenantclosure.errors import ServiceTrouble, SignInRefused
+from tenantclosure.errors import ListingIncomplete, ServiceTrouble, SignInRefused
 from tenantclosure.model.inventory import Answer, Item
 from tests.activities.rig import ANN, Rig, killed_at_each_write
 from tests.fakes.tenant import OWN, SHARED_POLICY, TARGET, FakeDirectory, principal, user
@@ -356,6 +356,7 @@ async def test_hand_over_survives_a_crash_anywhere(landed: bool) -> None:
         assert await rig.ledger.mark(rig.closure, "handed-over", 1)
 
 
+@pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize(
     ("trouble", "done"),
     [
@@ -367,12 +368,16 @@ async def test_hand_over_survives_a_crash_anywhere(landed: bool) -> None:
         (ServiceTrouble("GET http://127.0.0.1:24010/organization: connection broke"), False),
     ],
 )
-async def test_a_lost_token_proves_our_own_end(trouble: ServiceTrouble, done: bool) -> None:
-    """After the removal nobody lets us in any more: that is the proof; any other trouble is not."""
+async def test_a_lost_token_proves_our_own_end(trouble: ServiceTrouble, done: bool, listed: bool) -> None:
+    """After the removal nobody lets us in any more: that is the proof, also where a listing meets it (as in Graph's
+    gateway); any other trouble is not.
+    """
     rig = await empty()
 
     def after(number: int, ids: list[str]) -> None:
         async def shut_out() -> Any:
+            if listed:
+                raise ListingIncomplete("organization", 0, str(trouble)) from trouble
             raise trouble
 
         rig.directory.organization = shut_out  # type: ignore[method-assign]

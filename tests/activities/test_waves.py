@@ -131,8 +131,8 @@ async def test_a_later_wave_knows_the_quota_used(rig: Rig) -> None:
     """Tokens are counted from the writes made, so a resumed closure does not assume a full bucket."""
     await rig.ready()
     await activities.work_shard(await rig.shard_order(0))
-    assert (await wave(rig, going=True))["tokens"] == pytest.approx(2980, abs=1)
+    assert (await wave(rig))["tokens"] == pytest.approx(2980, abs=1)
     rig.clock.go_on(seconds=0.5)
-    assert (await wave(rig, going=True))["tokens"] == pytest.approx(2990, abs=1)
+    assert (await wave(rig))["tokens"] == pytest.approx(2990, abs=1)
     rig.clock.go_on(days=3)
-    assert (await wave(rig, going=True))["tokens"] == 3000
+    assert (await wave(rig))["tokens"] == 3000

@@ -10,6 +10,7 @@ import activities
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.model.inventory import Answer
 from tests.activities.rig import Rig
+from tests.fakes.seals import rewrite
 from tests.fakes.tenant import KEEPER, user
 
 U = [user(n).id for n in range(45)]
@@ -223,9 +224,7 @@ async def test_pause_and_abort_stop_within_one_wave(rig: Rig, control: str) -> N
     await rig.ready()
 
     def calls(number: int, ids: list[str]) -> None:
-        key = ("closure", rig.closure)
-        text, etag = rig.records.documents[key]
-        rig.records.documents[key] = (text.replace('"control": "run"', f'"control": "{control}"'), etag)
+        rewrite(rig.records, "closure", rig.closure, control=control)
 
     rig.directory.calls = calls
     answer = await work(rig, tokens=5.0, rate=20.0, burst=5)

@@ -72,11 +72,24 @@ def test_empty_file_proves_nothing(closure: Command, tmp_path: Path) -> None:
 def test_lines_of_a_closure_are_checked_here(closure: Command, server: FakeServer) -> None:
     """By id the lines are fetched and verified on this machine."""
     server.on(f"GET /api/closures/{CLOSURE}/audit", b"".join(chain()))
+    server.on(f"GET /api/closures/{CLOSURE}/audit?verify=1", {"ok": True, "fault": None})
 
     ran = closure("audit", "verify", CLOSURE)
 
     assert 0 == ran.code
     assert "5 lines" in ran.out
+
+
+def test_lines_cut_off_the_end_of_a_closure_are_known_to_the_server(closure: Command, server: FakeServer) -> None:
+    """What is left is a whole chain; the server's sealed note of the newest line tells that there was more."""
+    server.on(f"GET /api/closures/{CLOSURE}/audit", b"".join(chain()[:3]))
+    told = {"ok": False, "fault": "was cut or changed at or after line 5"}
+    server.on(f"GET /api/closures/{CLOSURE}/audit?verify=1", told)
+
+    ran = closure("audit", "verify", CLOSURE)
+
+    assert 1 == ran.code
+    assert "The chain was cut or changed at or after line 5." in ran.out
 
 
 def test_neither_file_nor_id(closure: Command, server: FakeServer) -> None:

@@ -1,11 +1,14 @@
 """Instance ids over time: starting a finished id again, and what earlier executions leave behind."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from durabletask.internal import helpers
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf.wrappers_pb2 import StringValue
 
+from embedded.backend import Backend
 from tests.compat.hub import AGAIN, Hub, activity, end, kinds, timer
 
 pytestmark = pytest.mark.slow  # only an upgrade of the engine changes what they show
@@ -41,6 +44,47 @@ def test_ours_refuses_a_live_id(mended: Hub) -> None:
 
     with pytest.raises(RuntimeError, match="ALREADY_EXISTS"):
         mended.start("i")
+
+
+def versions(hub: Hub, **more: Any) -> list[str]:
+    """The version an instance is started with, in its first history and in the one after it."""
+    hub.start("i", **more)
+    found = []
+    for action in (end(AGAIN), end()):
+        item = hub.take()
+        assert item is not None
+        (started,) = [
+            one.executionStarted for one in item.orchestratorRequest.newEvents if one.HasField("executionStarted")
+        ]
+        found.append(started.version.value)
+        hub.answer(item, action)
+    return found
+
+
+def test_stock_starts_without_a_version(stock: Hub) -> None:
+    """The stock backend knows no host.json: who names no version has none."""
+    assert ["", ""] == versions(stock)
+
+
+def test_ours_gives_the_default_version() -> None:
+    """Ours gives host.json's `defaultVersion`, as the Durable extension does; a new history stays in its version."""
+    hub = Hub(Backend("1.4"))
+    assert ["1.4", "1.4"] == versions(hub)
+    assert ["1.3", "1.3"] == versions(Hub(Backend("1.4")), version=StringValue(value="1.3"))
+
+
+def test_stock_child_has_the_version_it_is_given(stock: Hub) -> None:
+    """A child gets no version by itself, so whoever starts one names it (`flow.child`)."""
+    found = []
+    for given in (None, "1.3"):
+        name = f"i-{given}"
+        stock.start(name, version=StringValue(value="1.3"))
+        child = helpers.new_create_sub_orchestration_action(1, "o", f"{name}-child", None, given)
+        stock.answer(stock.take(), child)
+        item = stock.take()
+        assert item is not None
+        found += [one.executionStarted.version.value for one in item.orchestratorRequest.newEvents[-1:]]
+    assert ["", "1.3"] == found
 
 
 def race_timer(hub: Hub) -> pb.WorkItem | None:

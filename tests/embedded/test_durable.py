@@ -23,13 +23,13 @@ def ended(toy: httpx.Client, instance: str) -> dict[str, Any] | None:
 
 
 def test_everything_an_orchestration_can_do(toy: httpx.Client, eventually: Callable[..., Any]) -> None:
-    """Sync and async activities, a child, a timer, an event raised by the sync client, custom status."""
+    """Sync and async activities, a child, a timer, an event raised by the sync client, custom status, its version."""
     toy.post("/runs/explore/all", json={})
     eventually(lambda: toy.get("/runs/all").json()["custom"] == {"waiting": "go"})
     toy.post("/runs/all/events/go", json={"by": "ann"})
 
     state = eventually(lambda: ended(toy, "all"))
-    assert state["output"] == {"sum": 5, "parent": "all", "event": {"by": "ann"}}
+    assert state["output"] == {"sum": 5, "parent": "all", "event": {"by": "ann"}, "version": "1.4"}
 
 
 def test_fan_out_of_five_hundred(toy: httpx.Client, eventually: Callable[..., Any]) -> None:

@@ -56,7 +56,7 @@ class MemoryRecords:
         self.documents.pop((partition, key), None)
 
     async def scan(
-        self, partition: str | None = None, *, first: str = "", last: str = ""
+        self, partition: str | None = None, *, first: str = "", last: str = "", spoiled: list[str] | None = None
     ) -> AsyncIterator[tuple[str, str, JSON]]:
         for (place, key), (text, _) in sorted(self.documents.items()):
             if partition in (None, place) and first <= key and (not last or key <= last):

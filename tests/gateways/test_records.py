@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -11,11 +12,15 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tenantclosure import names
 from tenantclosure.errors import RecordConflict, RecordMissing
 from tenantclosure.gateways.records import AzureRecords, RecordTooLarge
+from tenantclosure.ledger.sealed import SealedRecords
 from tenantclosure.names import REQUEST_QUEUE
+from tenantclosure.policy import seals
 from tenantclosure.ports import Records
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.seals import RING, sealed
 
 MIB = 1024 * 1024
 TRAPS = "/\\#?%'\"!~.+&$[> \x00\x1f\x7f\uffff😀\ue000"
@@ -39,11 +44,14 @@ SLOW_OK = settings(
 )
 
 
-@pytest_asyncio.fixture(params=["memory", pytest.param("azure", marks=pytest.mark.azurite)])
+@pytest_asyncio.fixture(params=["memory", "sealed", pytest.param("azure", marks=pytest.mark.azurite)])
 async def records(request: pytest.FixtureRequest, settings_for: Any) -> AsyncIterator[Records]:
-    """Both implementations, prepared."""
+    """Both implementations, and one under seals, prepared."""
+    made: Any
     if request.param == "memory":
-        made: Any = MemoryRecords()
+        made = MemoryRecords()
+    elif request.param == "sealed":
+        made = sealed(MemoryRecords())
     else:
         made = AzureRecords(settings_for(CLOSURE_STORAGE=request.getfixturevalue("azurite")))
     await made.prepare()
@@ -155,10 +163,12 @@ async def test_large_documents(records: Records, name: str, fill: str) -> None:
 
 
 async def test_the_largest_document(records: Records, name: str) -> None:
-    """A document of 500,000 characters fits; one more is refused with a text that says what to do."""
-    await records.create(name, "k", {"a": "x" * (500_000 - 8)})
+    """500,000 characters, a seal included, fit; one more is refused with a text that says what to do."""
+    seal = len(json.dumps(seals.sealed(RING, "", {}, 1), separators=(",", ":"))) - 1
+    room = 500_000 - 8 - (seal if isinstance(records, SealedRecords) else 0)
+    await records.create(name, "k", {"a": "x" * room})
     with pytest.raises(RecordTooLarge, match=r"500001 characters.*blob"):
-        await records.create(name, "l", {"a": "x" * (500_000 - 7)})
+        await records.create(name, "l", {"a": "x" * (room + 1)})
 
 
 async def test_key_too_long(records: Records, name: str) -> None:
@@ -338,3 +348,24 @@ async def test_message_too_large(records: Records) -> None:
     await records.enqueue(REQUEST_QUEUE, {"a": "x" * (48 * 1024 - 8)})
     with pytest.raises(RecordTooLarge, match="49153 bytes"):
         await records.enqueue(REQUEST_QUEUE, {"a": "x" * (48 * 1024 - 7)})
+
+
+@pytest.mark.azurite
+async def test_audit_chains_lie_in_a_container_of_their_own(azurite: str, settings_for: Any, name: str) -> None:
+    """So a retention policy on that container covers every chain, and nothing that has to be overwritten."""
+    made = AzureRecords(settings_for(CLOSURE_STORAGE=azurite))
+    await made.prepare()
+    await made.append(names.audit_path(name), b"line\n", 0)
+    await made.write_blob(names.manifest_path(name, 1), b"{}")
+    clients = made.clients.here()
+
+    found = {
+        container: [blob.name async for blob in clients.blobs.get_container_client(container).list_blobs(name)]
+        for container in (names.AUDIT_CONTAINER, names.CONTAINER)
+    }
+    await made.close()
+
+    assert {
+        names.AUDIT_CONTAINER: [names.audit_path(name)],
+        names.CONTAINER: [names.manifest_path(name, 1)],
+    } == found

@@ -1,4 +1,4 @@
-"""`python -m tests.orchestrators.record` records the golden histories anew; golden/README.md says when that is allowed.
+"""`python -m tests.orchestrators.record` records the newest version's golden histories; golden/README.md says when.
 
 One small closure is played that uses every orchestrator, and one that is rolled back. They show every way in which a
 history can bend: trouble that is tried again, a pause, an approval taken back, a closed window, a gate without people,
@@ -7,16 +7,24 @@ drift, a held shard, shards that are tried again, a wake that ends a wait, a tim
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from tenantclosure.names import Phase
-from tests.orchestrators.stepper import Execution, Trouble, dump
+from tests.orchestrators.stepper import VERSION, Execution, Trouble, dump
 from tests.orchestrators.tenant import DAY, HOUR, ORDER, ROOT, STORY, Tenant
 
-FOLDER = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden"
+"""One folder for each version of the histories; `host.json` says which one new instances get."""
+MANIFEST = "manifest.json"
+"""In each folder: {released, files: {name: SHA-256}}."""
+
+
+class Released(Exception):  # not an error of the program: a no
+    """This version may run somewhere: its histories stay as they are."""
 
 
 def play() -> list[Execution]:
@@ -69,12 +77,40 @@ def record() -> dict[str, list[dict[str, Any]]]:
 
 
 def main() -> None:
-    """Write one file for each orchestrator, one event a line."""
+    """Write one file for each orchestrator, one event a line, into the folder of the newest version."""
     os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "true"
-    for name, executions in record().items():
-        path = FOLDER / f"{name}.json"
+    write(GOLDEN / VERSION, record())
+
+
+def write(folder: Path, recorded: dict[str, list[dict[str, Any]]]) -> None:
+    """Put a version's histories in place of what is in its folder, and their hashes beside them. Raises Released."""
+    folder.mkdir(exist_ok=True)
+    if (folder / MANIFEST).exists() and manifest(folder)["released"]:
+        raise Released(f"Version {folder.name} is released. Raise defaultVersion in host.json (docs/versions.md).")
+    for path in folder.glob("*.json"):
+        path.unlink()
+    for name, executions in recorded.items():
+        path = folder / f"{name}.json"
         path.write_text(render(executions), encoding="utf-8")
-        print(f"{path.relative_to(Path.cwd())}: {len(executions)} histories, {path.stat().st_size} bytes")
+        print(f"{folder.name}/{path.name}: {len(executions)} histories, {path.stat().st_size} bytes")
+    document = {"released": False, "files": hashes(folder)}
+    (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """What a version's folder says of itself."""
+    found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return found
+
+
+def histories(folder: Path) -> list[Path]:
+    """The files of a version, one for each orchestrator."""
+    return sorted(path for path in folder.glob("*.json") if path.name != MANIFEST)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a version."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in histories(folder)}
 
 
 def render(executions: list[dict[str, Any]]) -> str:

@@ -15,7 +15,10 @@ CLOCKS = {"now", "utcnow", "today"}
 MODULES = {"time", "random", "uuid", "os", "logging", "secrets", "requests", "httpx", "aiohttp", "asyncio", "threading"}
 BUILTINS = {"open", "print", "input", "eval", "exec", "compile", "hash", "id", "globals", "vars", "__import__"}
 LOGGERS = {"log", "logger", "_log", "_logger", "LOG", "LOGGER"}
-ENGINE = {"when_all", "when_any", "RetryPolicy", "create_timer", "wait_for_external_event", "call_activity"}
+ENGINE = {
+    *("when_all", "when_any", "RetryPolicy", "create_timer", "wait_for_external_event"),
+    *("call_activity", "call_sub_orchestrator"),
+}
 """Raw calls that only flow.py may make; it fences their traps."""
 REPLAY = {"is_replaying", "environ", "getenv"}
 CHANGING = {

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from azure.durable_functions.orchestrator import Orchestrator
@@ -21,6 +22,10 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import json_format
 
 Answer = Callable[[dict[str, Any]], Any]
+VERSION: str = json.loads((Path(__file__).parents[2] / "host.json").read_text("utf-8"))["extensions"]["durableTask"][
+    "defaultVersion"
+]
+"""What the host gives to an instance that is started without a version."""
 START = datetime(2026, 1, 1)  # noqa: DTZ001  # the engine's own clock is naive UTC
 WORDS = {
     pb.ORCHESTRATION_STATUS_COMPLETED: "completed",
@@ -65,6 +70,7 @@ class Instance:
     id: str
     name: str
     parent: tuple[Instance, int] | None = None
+    version: str = VERSION
     executions: list[Execution] = field(default_factory=list)
     inbox: list[pb.HistoryEvent] = field(default_factory=list)
     failure: pb.TaskFailureDetails | None = None
@@ -113,9 +119,9 @@ class Stepper:
         self._order = itertools.count()
 
     # -- what a test does ----------------------------------------------------------------------------------------------
-    def start(self, name: str, order: dict[str, Any], instance: str = "root") -> Instance:
+    def start(self, name: str, order: dict[str, Any], instance: str = "root", version: str = VERSION) -> Instance:
         """Start an orchestration; `run` takes it further."""
-        return self._begin(name, json.dumps(order), instance, None)
+        return self._begin(name, json.dumps(order), instance, None, version)
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen in the world at this time."""
@@ -165,16 +171,16 @@ class Stepper:
         return [execution for instance in self.instances.values() for execution in instance.executions]
 
     # -- the engine ----------------------------------------------------------------------------------------------------
-    def _begin(self, name: str, raw: str, id_: str, parent: tuple[Instance, int] | None) -> Instance:
+    def _begin(self, name: str, raw: str, id_: str, parent: tuple[Instance, int] | None, version: str) -> Instance:
         assert id_ not in self.instances, f"the instance {id_} exists; the in-memory backend refuses a second one"
-        instance = self.instances[id_] = Instance(id_, name, parent)
+        instance = self.instances[id_] = Instance(id_, name, parent, version)
         self._execute(instance, raw, [])
         return instance
 
     def _execute(self, instance: Instance, raw: str, carried: Sequence[pb.HistoryEvent]) -> None:
         instance.executions.append(Execution(instance.name, instance.id))
         waiting, instance.inbox = instance.inbox, []
-        started = helpers.new_execution_started_event(instance.name, instance.id, raw)
+        started = helpers.new_execution_started_event(instance.name, instance.id, raw, version=instance.version)
         self._deliver(instance, started, *carried, *waiting)
 
     def _deliver(self, instance: Instance, *events: pb.HistoryEvent) -> None:
@@ -205,7 +211,7 @@ class Stepper:
             self._timer(instance, action.id, action.createTimer.fireAt.ToDatetime())
         elif kind == "createSubOrchestration":
             child = action.createSubOrchestration
-            self._child(instance, action.id, child.name, child.instanceId, child.input.value)
+            self._child(instance, action.id, child.name, child.instanceId, child.input.value, child.version.value)
         elif kind == "completeOrchestration":
             self._complete(instance, action.completeOrchestration)
         else:
@@ -247,11 +253,11 @@ class Stepper:
         self._note(instance, "timer", "timer", "", until)
         self._later(instance, max(until - self.time, 0.0), lambda: helpers.new_timer_fired_event(number, fire_at))
 
-    def _child(self, instance: Instance, number: int, name: str, id_: str, raw: str) -> None:
-        instance.now.history.append(helpers.new_sub_orchestration_created_event(number, name, id_, raw))
+    def _child(self, instance: Instance, number: int, name: str, id_: str, raw: str, version: str) -> None:
+        instance.now.history.append(helpers.new_sub_orchestration_created_event(number, name, id_, raw, version))
         call = self._note(instance, "child", name, raw)
         if name not in self.children:
-            self._begin(name, raw, id_, (instance, number))
+            self._begin(name, raw, id_, (instance, number), version)
             return
         told = json.dumps(self.children[name](call.order))
         self._later(instance, 0.0, lambda: helpers.new_sub_orchestration_completed_event(number, told))

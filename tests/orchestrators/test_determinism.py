@@ -78,7 +78,7 @@ ALLOWED = [
     "SEEN = {}\ndef f(SEEN):\n    SEEN['a'] = 1",
     "SEEN = {}\ndef f():\n    SEEN = {}\n    SEEN['a'] = 1",
     "ENDS = {'a': 1}\ndef f():\n    return ENDS['a']",
-    "def f(ctx):\n    yield ctx.call_sub_orchestrator('x', input={})",
+    "def f(ctx):\n    yield child(ctx, 'x', {})",
     "def f(ctx):\n    return ctx.current_utc_datetime",
 ]
 """What they may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,24 @@ import orchestrators
 from orchestrators import flow
 from tenantclosure.names import Activity
 from tests.orchestrators import record
-from tests.orchestrators.stepper import replay
+from tests.orchestrators.stepper import VERSION, Stepper, replay
+from tests.orchestrators.tenant import ORDER, ROOT, Tenant
 
 FUNCTIONS = {function.__name__: function for function in orchestrators.ORCHESTRATORS}
+FOLDERS = sorted(path for path in record.GOLDEN.iterdir() if path.is_dir())
+NEWEST = record.GOLDEN / VERSION
+STARTS = ("executionStarted", "subOrchestrationInstanceCreated")
 RECORDED = [
-    pytest.param(execution, id=f"{path.stem}-{number}")
-    for path in sorted(record.FOLDER.glob("*.json"))
+    pytest.param(execution, id=f"{folder.name}-{path.stem}-{number}")
+    for folder in FOLDERS
+    for path in record.histories(folder)
     for number, execution in enumerate(json.loads(path.read_text(encoding="utf-8")))
 ]
 
 
 def golden(name: str) -> dict[str, Any]:
-    """The first recorded history of an orchestrator."""
-    found: list[dict[str, Any]] = json.loads((record.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    """The first history of an orchestrator in the newest version."""
+    found: list[dict[str, Any]] = json.loads((NEWEST / f"{name}.json").read_text(encoding="utf-8"))
     return found[0]
 
 
@@ -41,12 +47,13 @@ def test_recorded_history_replays(recorded: dict[str, Any]) -> None:
 
 def test_every_orchestrator_has_a_recorded_history() -> None:
     """A new orchestrator is recorded before it is released."""
-    assert set(FUNCTIONS) == {path.stem for path in record.FOLDER.glob("*.json")}
+    assert set(FUNCTIONS) == {path.stem for path in record.histories(NEWEST)}
 
 
 def test_records_are_small() -> None:
-    """The goldens stay readable: all together under 100 kilobytes."""
-    assert sum(path.stat().st_size for path in record.FOLDER.glob("*.json")) < 100_000
+    """The goldens stay readable: each version's all together under 100 kilobytes."""
+    for folder in FOLDERS:
+        assert sum(path.stat().st_size for path in record.histories(folder)) < 100_000
 
 
 def test_recording_again_gives_the_same_histories() -> None:
@@ -57,6 +64,88 @@ def test_recording_again_gives_the_same_histories() -> None:
     assert first == again == {name: json.loads(record.render(executions)) for name, executions in first.items()}
 
 
+# -- versions ---------------------------------------------------------------------------------------------------------
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as it is compared."""
+    return tuple(map(int, version.split(".")))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_histories_are_as_their_manifest_says(folder: Path) -> None:
+    """A golden that was recorded again, edited, added or taken away shows, above all one of a released version."""
+    assert record.manifest(folder)["files"] == record.hashes(folder)
+
+
+def test_a_released_version_is_not_recorded_again(tmp_path: Path) -> None:
+    """The recorder leaves a released folder as it is, and writes an unreleased one anew, whole."""
+    folder = tmp_path / "1.0"
+    record.write(folder, {"await_gate": [golden("await_gate")], "gone": []})
+    record.write(folder, {"await_gate": [golden("await_gate")]})
+    assert ["await_gate.json"] == [path.name for path in record.histories(folder)]
+    told = {**record.manifest(folder), "released": True}
+    (folder / record.MANIFEST).write_text(json.dumps(told), encoding="utf-8")
+    before = record.hashes(folder)
+    with pytest.raises(record.Released, match="docs/versions.md"):
+        record.write(folder, {"await_gate": []})
+    assert before == record.hashes(folder)
+
+
+def test_new_instances_get_the_newest_version() -> None:
+    """`host.json` names the newest folder, and takes instances of that version and of older ones."""
+    durable = json.loads((record.GOLDEN.parents[2] / "host.json").read_text(encoding="utf-8"))["extensions"][
+        "durableTask"
+    ]
+    assert max((folder.name for folder in FOLDERS), key=numbers) == durable["defaultVersion"]
+    assert ("CurrentOrOlder", "Reject") == (durable["versionMatchStrategy"], durable["versionFailureStrategy"])
+
+
+def test_what_is_released_agrees_with_the_changelog() -> None:
+    """As soon as the changelog has a release, histories are released; only the newest version's may still change."""
+    changelog = (record.GOLDEN.parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = [folder for folder in FOLDERS if record.manifest(folder)["released"]]
+    assert bool(re.search(r"^## \[\d", changelog, re.MULTILINE)) is bool(released)
+    assert not {folder for folder in FOLDERS if folder != NEWEST} - set(released)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_histories_carry_their_version(folder: Path) -> None:
+    """Every instance of a version's recording, children too, was started in that version."""
+    for path in record.histories(folder):
+        for recorded in json.loads(path.read_text(encoding="utf-8")):
+            events = [event[kind] for kind in STARTS for event in recorded["history"] if kind in event]
+            assert {folder.name} == {event["version"] for event in events}
+
+
+def test_children_have_their_parents_version() -> None:
+    """A parent from before a deployment starts children of its own version: both take the old way, or both the new."""
+    tenant = Tenant(shards={"users": (2, 1)}, subscriptions={"sub-1": "self-service"})
+    stepper = tenant.stepper()
+    stepper.start("close_tenant", ORDER, ROOT, version="0.9")
+    stepper.run()
+    found = {instance.name for instance in stepper.instances.values()}
+    assert set(FUNCTIONS) - {"await_manual_task"} <= found
+    assert {"0.9"} == {instance.version for instance in stepper.instances.values()}
+
+
+def branching(ctx: task.OrchestrationContext, order: dict[str, Any]) -> flow.Flow:
+    """A gate as docs/versions.md changes it: from version 1.1 on it looks at the control first."""
+    if ctx.version not in (None, "1.0"):
+        yield from flow.call(ctx, Activity.CHECK_CONTROL, order)
+    return (yield from orchestrators.await_gate(ctx, order))
+
+
+def test_a_branch_on_the_version_keeps_old_histories() -> None:
+    """The released history replays through the changed story, and a new instance takes the new way."""
+    recorded = golden("await_gate")
+    assert (recorded["status"], recorded["output"]) == replay(branching, recorded)
+
+    stepper = Stepper([branching], Tenant().activities)
+    instance = stepper.start("branching", {**ORDER, "gate": "plan", "serial": 1}, version="1.1")
+    stepper.run()
+    assert ("completed", "check_control") == (instance.status, stepper.names()[0])
+
+
+# -- changes are seen -------------------------------------------------------------------------------------------------
 def extra(ctx: task.OrchestrationContext, order: dict[str, Any]) -> flow.Flow:
     """A closure with one activity more at its beginning."""
     yield from flow.call(ctx, Activity.CHECK_CONTROL, order)
@@ -143,7 +232,7 @@ def test_changed_result_is_reported() -> None:
 
 def test_readme_says_when_to_record() -> None:
     """The folder explains itself to whoever is about to overwrite it."""
-    text = (Path(record.FOLDER) / "README.md").read_text(encoding="utf-8")
+    text = (record.GOLDEN / "README.md").read_text(encoding="utf-8")
 
     assert "python -m tests.orchestrators.record" in text
     assert "CHANGELOG" in text

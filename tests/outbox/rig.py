@@ -20,6 +20,7 @@ from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.seals import sealed
 
 TARGET = "0b0a1c2d-0000-4000-8000-000000000001"
 HOME = "0b0a1c2d-0000-4000-8000-0000000000ff"
@@ -91,7 +92,7 @@ class Post:
 
     def process(self, records: MemoryRecords | None = None, **without: None) -> Post:
         """A new process over the same world, over other records if given; `mailer=None` leaves a port out."""
-        records = records if records is not None else self.records
+        under = sealed(records if records is not None else self.records)
         urls = {f"CLOSURE_{name}_URL": "http://127.0.0.1:1" for name in ("GRAPH", "LOGIN", "ARM", "PARTNER")}
         settings = Settings.model_validate(
             {
@@ -111,8 +112,8 @@ class Post:
             settings,
             ApprovalPolicy(),
             self.clock,
-            records,
-            Ledger(records, self.clock),
+            under,
+            Ledger(under, self.clock),
             nothing,
             nothing,
             nothing,

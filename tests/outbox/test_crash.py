@@ -95,7 +95,7 @@ async def test_delivering_never_sends_a_link_nobody_knows(landed: bool) -> None:
         if not died:
             break
 
-    assert 3 == deaths
+    assert 4 == deaths  # the link, the audit line, its note, the notice
 
 
 @pytest.mark.parametrize("landed", [False, True])

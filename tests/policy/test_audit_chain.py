@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenantclosure.policy.audit_chain import START, encode, head, link, verify
+from tenantclosure.policy.audit_chain import START, Head, Verdict, encode, follows, head, link, verify
 
 details = st.dictionaries(
     st.text(max_size=5), st.one_of(st.text(max_size=10), st.integers(-9, 9), st.booleans()), max_size=3
@@ -66,6 +66,19 @@ def test_an_end_cut_off_shows_in_the_head_only(told: list[dict[str, Any]]) -> No
     assert cut.lines == whole.lines - 1
 
 
+def test_a_verdict_tells_where_the_sound_part_ends() -> None:
+    """How many lines are sound, the head of those, the fault and its line: who reads it knows where to look."""
+    lines = chain([{"a": 1}, {"b": 2}, {"c": 3}])
+    good = json.loads(lines[0])["hash"]
+    faults = {
+        "is not an audit line": [lines[0], b"rubbish", lines[2]],
+        "does not follow the line before it": [lines[0], lines[2]],
+        "was changed after it was written": [lines[0], lines[1].replace(b'"b":2', b'"b":3'), lines[2]],
+    }
+    for fault, found in faults.items():
+        assert Verdict(False, 1, good, fault, 2) == verify(found)
+
+
 def test_a_rewritten_line_needs_every_later_one() -> None:
     """A line whose own hash was made anew no longer fits the line after it."""
     lines = chain([{"a": 1}, {"b": 2}])
@@ -80,6 +93,26 @@ def test_a_doubled_key_is_found() -> None:
     line = chain([{"a": 1}])[0]
     assert not verify([b'{"word":"forged",' + line[1:]]).ok
     assert not verify([line.replace(b",", b", ", 1)]).ok
+
+
+def test_what_follows_a_known_line() -> None:
+    """After a line that is known only whole lines of its chain may come: none, all, but no torn or foreign one."""
+    lines = chain([{"a": 1}, {"b": 2}, {"c": 3}])
+    known = Head(json.loads(lines[0])["hash"], 0, len(lines[0]) + 1)
+    rest = b"".join(line + b"\n" for line in lines[1:])
+    assert follows(known, b"")
+    assert follows(known, rest)
+    for wrong in (rest[:-1], lines[2] + b"\n", rest.replace(b'"c":3', b'"c":4'), b"\n", b"rubbish\n"):
+        assert not follows(known, wrong)
+    assert known == Head.from_dict(known.to_dict())
+
+
+def test_a_torn_end_starts_anew() -> None:
+    """What is appended after a torn line links to the start, so that the break shows for ever."""
+    whole = b"\n".join(chain([{"a": 1}, {"b": 2}])) + b"\n"
+    assert 2 == head(whole)[1]
+    for torn in (whole[:-2], b"rubbish", b"[]\n", b"{}\n", b"\n"):
+        assert (START, 0) == head(torn)
 
 
 def test_rubbish_is_not_an_audit_line() -> None:

@@ -53,16 +53,15 @@ def test_a_debt_is_waited_for(count: int, passed: float) -> None:
     bucket = Bucket(20.0, 100.0, 100.0, START).take(count, START)
     now = later(passed)
     wait = bucket.wait_for(1, now)
-    assert bucket.refilled(now + timedelta(seconds=wait)).tokens >= 1 - 1e-4
+    assert bucket.held(now + timedelta(seconds=wait)) >= 1 - 1e-4
     if wait > 0.001:
-        assert bucket.refilled(now + timedelta(seconds=wait - 0.001)).tokens < 1
+        assert bucket.held(now + timedelta(seconds=wait - 0.001)) < 1
 
 
 def test_a_clock_that_goes_back_gives_nothing() -> None:
-    """Neither going back nor coming forward again to the same moment makes tokens."""
+    """An hour back makes no tokens, and takes none away."""
     empty = Bucket(20.0, 100.0, 0.0, START)
-    back = empty.refilled(later(-3600))
-    assert back.tokens == 0
+    assert 0 == empty.held(later(-3600))
     assert empty.wait_for(1, later(-3600)) == pytest.approx(0.05)
 
 
@@ -85,6 +84,16 @@ def test_lanes_share_what_is_there() -> None:
     assert (lane.tokens * 4, lane.rate * 4, lane.burst * 4) == (1000, 20, 3000)
 
 
+def test_a_lane_of_a_small_burst_can_still_write() -> None:
+    """However many lanes share a burst, each can save up one write."""
+    assert 1 == share(2.0, 20.0, 2.0, 4, START).burst
+
+
+def test_a_spent_quota_is_empty() -> None:
+    """A debt of earlier writes is told as nothing left, not as less."""
+    assert 0 == tokens_left(3000, 20, [(START, 3500)], later(1))
+
+
 def test_an_unused_quota_is_full() -> None:
     """Before the first write the whole burst is there."""
     assert tokens_left(3000, 20, [], START) == 3000
@@ -104,4 +113,4 @@ def test_tokens_left_never_promises_too_much(writes: list[tuple[float, int]], la
         service = service.take(count, later(at))
     end = max([at for at, _ in writes], default=0.0) + late + after
     known = [(later(at + late), count) for at, count in writes]
-    assert tokens_left(3000, 20, known, later(end)) <= max(0.0, service.refilled(later(end)).tokens) + 0.01
+    assert tokens_left(3000, 20, known, later(end)) <= max(0.0, service.held(later(end))) + 0.01

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenantclosure.policy.quorum import evaluate, groups_of, lacking
+from tenantclosure.policy.quorum import GateState, evaluate, groups_of, lacking
 from tests.policy.people import HOME, OTHER_TENANT, person
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -225,6 +225,22 @@ def test_what_does_not_complete_a_quorum(second: dict[str, Any]) -> None:
     assert {"owner": 1, "distinct": 1} == state.missing
 
 
+def test_an_open_gate_tells_who_has_approved() -> None:
+    """Who has said yes is shown while others are waited for; after a veto nothing is missing and nobody counts."""
+    assert GateState("open", {"owner": 1, "distinct": 1}, (f"{HOME}/bob",)) == evaluate(gate(), [GOOD], START)
+    assert GateState("vetoed", {}, ()) == evaluate(gate(), [GOOD, said(CYD, "veto")], START)
+
+
+def test_two_addresses_at_one_moment_are_put_in_order() -> None:
+    """Of one person's two words at one moment, under addresses that stand in different groups, the same one is last
+    whatever the order of the records.
+    """
+    groups = {name: {"quorum": 1, "people": [person("", f"{name}@f.com")], "deputies": []} for name in ("it", "owner")}
+    words = [said(person("ann", f"{name}@f.com")) for name in ("it", "owner")]
+    one, other = (evaluate(gate(groups=groups), order, START) for order in (words, words[::-1]))
+    assert {"it": 1, "distinct": 1} == one.missing == other.missing
+
+
 def test_one_person_in_two_groups_fills_one_seat() -> None:
     """A person who stands in both groups fills one seat; the other needs somebody else, of its own group."""
     both = gate(groups={name: {"quorum": 1, "people": [ANN, BOB], "deputies": []} for name in ("it", "owner")})
@@ -244,10 +260,16 @@ def test_two_people_are_not_enough_when_one_seat_stays_empty() -> None:
 
 def test_a_chain_of_moves_is_found() -> None:
     """The last to come finds a seat although three others have to move for it; a fifth finds none."""
-    stands = {"a": ["one", "two"], "b": ["two", "three"], "c": ["three", "four"], "d": ["one"]}
-    seats = dict.fromkeys(("one", "two", "three", "four"), 1)
+    stands = {"a": ["g1", "g2"], "b": ["g2", "g3"], "c": ["g3", "g4"], "d": ["g1"]}
+    seats = dict.fromkeys(("g1", "g2", "g3", "g4"), 1)
     assert {} == lacking(seats, stands)
-    assert {"four": 1} == lacking({**seats, "four": 2}, {**stands, "e": ["one", "two"]})
+    assert {"g4": 1} == lacking({**seats, "g4": 2}, {**stands, "e": ["g1", "g2"]})
+
+
+def test_a_chain_of_moves_seats_nobody_twice() -> None:
+    """Four people never fill five seats, however far they move over for each other."""
+    stands = {"a": ["g1", "g2", "g5"], "b": ["g2", "g3"], "c": ["g3", "g4"], "d": ["g1"]}
+    assert {"g5": 1} == lacking(dict.fromkeys(("g1", "g2", "g3", "g4", "g5"), 1), stands)
 
 
 def test_distinct_may_ask_for_more_than_the_groups() -> None:

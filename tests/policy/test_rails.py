@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 
 from tenantclosure.errors import RailBroken
 from tenantclosure.model.inventory import Item, Organization, TokenIdentity
-from tenantclosure.names import Rail
-from tenantclosure.policy import rails
+from tenantclosure.names import Gate, Rail
+from tenantclosure.policy import rails, rollback
 from tenantclosure.policy.canonical import digest, sha256
 
 TENANT = "0b0a1c2d-0000-4000-8000-000000000001"
@@ -18,8 +19,9 @@ HOME = "0b0a1c2d-0000-4000-8000-0000000000ff"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def broken(rail: str) -> Any:
-    return pytest.raises(RailBroken, match=f"^{rail}: ")
+def broken(rail: str, *names: str) -> Any:
+    """A rail that breaks with a sentence, which holds these names in their order."""
+    return pytest.raises(RailBroken, match=f"^{rail}: " + "".join(f".*{re.escape(name)}" for name in names) + r".*\.$")
 
 
 def test_target_on_the_list_passes() -> None:
@@ -30,14 +32,14 @@ def test_target_on_the_list_passes() -> None:
 @pytest.mark.parametrize("allowed", [frozenset(), frozenset({HOME}), frozenset({TENANT[:-1]}), frozenset({"*"})])
 def test_target_off_the_list(allowed: frozenset[str]) -> None:
     """An empty list means none; neither a prefix nor a star gets past it."""
-    with broken(Rail.ALLOW_LIST):
+    with broken(Rail.ALLOW_LIST, TENANT):
         rails.check_target(TENANT, allowed, HOME)
 
 
 @pytest.mark.parametrize(("tenant", "home"), [(HOME, HOME), (HOME.upper(), HOME), (HOME, HOME.upper())])
 def test_home_tenant(tenant: str, home: str) -> None:
     """The hosting tenant is refused even when somebody put it on the allow list."""
-    with broken(Rail.HOME_TENANT):
+    with broken(Rail.HOME_TENANT, tenant):
         rails.check_target(tenant, frozenset({HOME}), home)
 
 
@@ -55,14 +57,15 @@ def test_pin_agrees() -> None:
     "change", [{"token": HOME}, {"organization": HOME}, {"domain": "fabrikam.com"}, {"domain": "toso.com"}]
 )
 def test_pin_disagrees(change: dict[str, str]) -> None:
-    """One of the three speaking of another tenant stops it."""
-    with broken(Rail.TENANT_PIN):
+    """One of the three speaking of another tenant stops it, and both are named."""
+    with broken(Rail.TENANT_PIN, *change.values(), TENANT):
         pin(**change)
 
 
 MANIFEST = {"closureId": "c-1", "tenantId": TENANT, "serial": 1, "families": {}}
 ROW = {"closureId": "c-1", "tenantId": TENANT, "planSerial": 1, "digest": digest(MANIFEST)}
 GATE = {"state": "approved", "digest": digest(MANIFEST)}
+BACK = {**MANIFEST, "kind": rollback.KIND}
 
 
 def test_manifest_approved() -> None:
@@ -90,12 +93,46 @@ def test_manifest_not_approved(manifest: dict[str, Any], row: dict[str, Any], ga
         rails.check_manifest(manifest, row, gate)
 
 
+def test_request_as_approved() -> None:
+    """The request's rules and choices count as they were when the plan was frozen, letter by letter."""
+    request = {"keep": ["ida@contoso.com"]}
+    manifest = {"request": digest(request)}
+    rails.check_request(manifest, {"request": request})
+    with broken(Rail.DIGEST):
+        rails.check_request(manifest, {"request": {"keep": []}})
+
+
+def test_plan_kinds() -> None:
+    """A rollback's plan passes under its own gate and brings back; another plan passes under its gates and removes."""
+    rails.check_plan_kind(MANIFEST, Gate.PLAN)
+    rails.check_plan_kind(MANIFEST, Gate.PLAN, "delete")
+    rails.check_plan_kind(BACK, Gate.ROLLBACK)
+    rails.check_plan_kind(BACK, Gate.ROLLBACK, "restore")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "gate", "operation", "named"),
+    [
+        (BACK, Gate.PLAN, "", Gate.PLAN),
+        (BACK, Gate.PLAN, "restore", Gate.PLAN),
+        (MANIFEST, Gate.ROLLBACK, "", Gate.ROLLBACK),
+        (MANIFEST, Gate.ROLLBACK, "delete", Gate.ROLLBACK),
+        (MANIFEST, Gate.PLAN, "restore", "restore"),
+        (BACK, Gate.ROLLBACK, "delete", "delete"),
+    ],
+)
+def test_plan_kinds_mixed_up(manifest: dict[str, Any], gate: str, operation: str, named: str) -> None:
+    """No approval to bring back removes anything, and none to remove brings back; what does not fit is named."""
+    with broken(Rail.APPROVAL, named):
+        rails.check_plan_kind(manifest, gate, operation)
+
+
 def test_execute_by() -> None:
     """The first write has to come before execute-by, to the moment; later ones do not."""
     gate = {"gate": "plan", "executeBy": NOW.isoformat()}
     rails.check_used_in_time(gate, True, NOW)
     rails.check_used_in_time(gate, False, NOW + timedelta(days=99))
-    with broken(Rail.APPROVAL):
+    with broken(Rail.APPROVAL, "plan", NOW.isoformat()):
         rails.check_used_in_time(gate, True, NOW + timedelta(milliseconds=1))
 
 
@@ -155,6 +192,8 @@ def test_fence() -> None:
     for row in ({"epoch": 3, "result": None}, {"epoch": 1, "result": None}, {"epoch": 2, "result": "aborted"}):
         with broken(Rail.FENCE):
             rails.check_fence(row, 2)
+    with broken(Rail.FENCE, "2", "3"):
+        rails.check_fence({"epoch": 3, "result": None}, 2)
 
 
 def test_permissions() -> None:
@@ -217,5 +256,11 @@ def test_terms_are_kept(gate: dict[str, Any]) -> None:
 )
 def test_terms_are_changed(gate: dict[str, Any]) -> None:
     """A gate whose people, groups, quorums or number are not the closure's is no approval."""
-    with broken(Rail.APPROVAL):
+    with broken(Rail.APPROVAL, "gate plan"):
         rails.check_terms(gate, ASKED)
+
+
+def test_a_stranger_at_a_gate_is_named() -> None:
+    """Whoever reads it knows whom to ask how eve came to stand there."""
+    with broken(Rail.APPROVAL, "eve@F.com", "gate plan"):
+        rails.check_terms(gate_of("ann bob eve"), ASKED)

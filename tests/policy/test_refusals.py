@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tenantclosure.model.inventory import Item
-from tenantclosure.names import Family, TaskKind
-from tenantclosure.policy.refusals import HARMLESS, Cause, Stuck, again, asks, cause_of, label, why
+from tenantclosure.names import Family, Outcome, TaskKind
+from tenantclosure.policy.refusals import HARMLESS, Cause, Stuck, again, asks, cause_of, label, said_of, why
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = 86_400.0
@@ -49,6 +49,9 @@ def test_causes_of_users(found: Stuck, holders: set[str], cause: Cause) -> None:
         (stuck(400, "Specified App Principal ID is Microsoft Internal."), Cause.INTERNAL),
         (stuck(400, "the principal is an INTERNAL one of microsoft", enabled=False), Cause.INTERNAL),
         (stuck(403, owner=MICROSOFT, enabled=True), Cause.INTERNAL),
+        (stuck(400, owner=MICROSOFT, enabled=True), Cause.INTERNAL),
+        (stuck(400, "Microsoft has trouble", enabled=True), Cause.APPLICATION),
+        (stuck(400, "An internal error", enabled=True), Cause.APPLICATION),
         (stuck(0, outcome="failed", owner=MICROSOFT, enabled=True), Cause.APPLICATION),
         (stuck(403, enabled=False), Cause.DISABLED),
         (stuck(403, type="ManagedIdentity", enabled=True), Cause.IDENTITY),
@@ -121,6 +124,7 @@ def test_news_brings_the_next_try_forward() -> None:
     """Only what happened since the last try counts, so one word, or one new role, makes one try."""
     assert due(stuck(), news=NOW.isoformat())
     assert not due(stuck(), news=(NOW - timedelta(hours=2)).isoformat())
+    assert not due(stuck(), news=stuck().at)
 
 
 # -- tasks ------------------------------------------------------------------------------------------------------------
@@ -136,7 +140,25 @@ def test_one_task_a_cause() -> None:
             one[:3] for one in found
         ]
     for cause in set(Cause) - {Cause.DOMAIN}:
-        assert bool(asks(Family.USERS, cause, users)) is (cause not in HARMLESS)
+        assert bool(asks(Family.USERS, cause, users)) is (cause not in (*HARMLESS, Cause.STAYS, Cause.FREED))
+
+
+@pytest.mark.parametrize("family", [Family.USERS, Family.SERVICE_PRINCIPALS])
+@pytest.mark.parametrize("outcome", [Outcome.KEPT, Outcome.REFUSED, Outcome.REMOVED])
+def test_what_must_stay_is_never_tried(family: Family, outcome: str) -> None:
+    """Whatever became of it before: while it must stay it is sent no more, even if it was opened before."""
+    one = replace(stuck(), outcome=outcome, stays=True, again=True)
+    cause = cause_of(family, one, ())
+    assert Cause.STAYS == cause
+    assert not due(one, cause=cause, before=Cause.REFUSED, news=(NOW + timedelta(days=9)).isoformat())
+
+
+def test_what_has_changed_back_is_tried_at_once() -> None:
+    """It was kept for a change that is gone: people have approved it, so nothing is waited for."""
+    one = replace(stuck(), outcome=Outcome.KEPT, at=NOW.isoformat())
+    cause = cause_of(Family.USERS, one, ())
+    assert Cause.FREED == cause
+    assert due(one, cause=cause, before=cause)
 
 
 def test_a_task_quotes_the_refusals() -> None:
@@ -145,6 +167,16 @@ def test_a_task_quotes_the_refusals() -> None:
     told = why(Cause.REFUSED, [stuck(400, word) for word in words])
     assert told.startswith("Microsoft refuses it: 400 Authorization_RequestDenied many; ")
     assert 3 == told.count("Authorization_RequestDenied")
+
+
+def test_what_nobody_answered_is_not_quoted() -> None:
+    """Without a status or a code only the reason is told; what has no words at all leaves no gap between others."""
+    silent = Stuck(Item("i1", "Ida"), Item("i1", "Ida"), "failed")
+    assert "" == silent.words
+    assert "no final answer" == replace(silent, reason="no final answer").words
+    assert "403 denied; no final answer" == said_of(
+        [replace(silent, status=403, code="denied"), silent, silent, replace(silent, reason="no final answer")]
+    )
 
 
 def test_a_user_is_named_with_the_address() -> None:

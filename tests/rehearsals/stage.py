@@ -24,6 +24,8 @@ CHANNEL = "workflow:closure"
 """Whom the Teams cards reach, in the simulator's inbox."""
 GATES = ("plan", "go-on", "delete-tenant", "rollback")
 REMIND_SECONDS, ESCALATE_SECONDS = 60.0, 120.0
+MOST_DAYS = 3650.0
+"""More the policy does not take."""
 
 
 def approval_policy(day: float) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def approval_policy(day: float) -> dict[str, Any]:
         "groups": {"it": 1, "owner": 1},
         "distinct": 2,
         "remindAfterDays": [REMIND_SECONDS / day],
-        "escalateAfterDays": ESCALATE_SECONDS / day,
+        "escalateAfterDays": min(ESCALATE_SECONDS / day, MOST_DAYS),
     }
     return {
         "groups": {"it": ["ann@fabrikam.com", "bob@fabrikam.com"], "owner": ["cyd@fabrikam.com"]},
@@ -45,6 +47,8 @@ class Stage:
     """Both processes, what they said, and the hands of the people around them."""
 
     command: tuple[str, ...] = ("-m", "embedded", "--app-dir", str(ROOT))
+    pace = 0.3
+    """Seconds after which the robot takes up a task; it looks twice as often."""
 
     def __init__(self, folder: Path, *simulator: str, day: float = 0.1, settings: dict[str, str] | None = None) -> None:
         self.folder, self.day, self.extra = folder, day, settings or {}
@@ -180,7 +184,7 @@ class Stage:
             "tasksUrl": tasks,
             "doneUrl": tasks + "/{task}/done",
             "headers": OPERATOR,
-            "delaySeconds": 0.3,
+            "delaySeconds": self.pace,
             "skip": self.skip,
         }
         self.web.post(f"{self.sim['url']}/_sim/robot", json=order).raise_for_status()

@@ -25,6 +25,7 @@ from tenantclosure.policy.selling import Provider
 from tests.activities.rig import ANN, BOB, CYD, OLGA, Rig, document
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.people import FakePeople
+from tests.fakes.seals import sealed
 from tests.fakes.tenant import HOME
 from tests.gateways.microsoft.simulated import Simulated, simulator
 
@@ -66,9 +67,9 @@ class World(Rig):
         }
         settings = self.simulated.settings(**{**values, **self.changes})
         parts = wiring.build(settings)
-        records = records if records is not None else self.records
+        under = sealed(records if records is not None else self.records)
         self.parts = replace(
-            parts, records=records, ledger=Ledger(records, parts.clock), people=FakePeople(OLGA, ANN, BOB, CYD)
+            parts, records=under, ledger=Ledger(under, parts.clock), people=FakePeople(OLGA, ANN, BOB, CYD)
         )
         wiring.use(self.parts)
         return self

@@ -25,6 +25,7 @@ from tenantclosure.policy.canonical import digest
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
 from tests.fakes.memory_records import MemoryRecords
+from tests.fakes.seals import sealed
 from web.door import guarded
 from web.routes import ROUTES
 
@@ -182,6 +183,13 @@ class Desk:
         """Give the handlers other parts."""
         self.parts = replace(self.parts, **parts)
         wiring.use(self.parts)
+
+    def second_host(self) -> Desk:
+        """Another host on the same records, with a task hub of its own; requests go to it from now on."""
+        ledger = Ledger(self.parts.records, self.clock, "second")
+        other = replace(self, parts=replace(self.parts, ledger=ledger), client=RememberingClient(), ledger=ledger)
+        other.equip()
+        return other
 
     def set(self, **settings: Any) -> None:
         """Run with other settings (by alias)."""
@@ -360,12 +368,13 @@ def desk() -> Desk:
             "WEBSITE_AUTH_ENABLED": True,
         }
     )
-    ledger = Ledger(records, clock)
+    under = sealed(records)
+    ledger = Ledger(under, clock, "first")
     parts = Parts(
         settings,
         ApprovalPolicy(),
         clock,
-        records,
+        under,
         ledger,
         lambda _: tenant,
         _none,

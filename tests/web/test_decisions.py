@@ -83,6 +83,7 @@ async def test_where_no_hosting_tenant_is_named_the_target_still_does_not_decide
     inside = {"it": {"quorum": 1, "people": [{**person("ann"), "tenantId": TARGET}], "deputies": []}}
     closure, digest = await desk.at_gate(groups=inside)
     urls = {f"CLOSURE_{name}_URL": "http://127.0.0.1:9" for name in ("GRAPH", "LOGIN", "ARM", "PARTNER")}
+    await desk.records.remove("deployment", "records")
     desk.set(CLOSURE_HOME_TENANT_ID="", CLOSURE_CLOUD="custom", CLOSURE_BASE_URL="http://127.0.0.1:8", **urls)
 
     refused(await _say_as(desk, closure, digest, principal("ann:Approver", tenant=TARGET)), 403, "approver-in-target")

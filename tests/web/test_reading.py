@@ -9,7 +9,7 @@ import pytest
 
 from tenantclosure import names
 from tenantclosure.names import Phase
-from tests.web.rig import TARGET, Desk, person, read, refused
+from tests.web.rig import PEOPLE, TARGET, Desk, person, read, refused
 
 SHOWN = {
     "closureId",
@@ -42,6 +42,24 @@ async def test_a_new_closure_shows_every_promised_member(desk: Desk) -> None:
     assert ("planning", None, None) == (shown["status"], shown["result"], shown["gate"])
     assert {"open": 0, "ids": []} == shown["tasks"]
     assert {"planned", "removed", "absent", "kept", "refused", "failed"} == set(shown["counts"]["users"])
+
+
+async def test_a_record_nobody_sealed_is_left_out_and_named(desk: Desk) -> None:
+    """The page still shows the closure: without the forged word, with a blocker that says which record it is."""
+    closure, digest = await desk.at_gate()
+    forged = f"decision:plan:001:2030-01-01T00:00:00.000Z:{PEOPLE['ann']}"
+    said = {"gate": "plan", "serial": 1, "digest": digest, "decision": "approve", "person": person("ann")}
+    await desk.records.create(closure, forged, {**said, "at": "2030-01-01T00:00:00.000Z"})
+    await desk.records.create(closure, "shard:001:users:delete:00000", {"removed": 10})
+
+    shown = read(await desk.call("show_closure", closureId=closure))
+
+    (blocker,) = shown["blockers"]
+    assert [f"The record {closure}/{key} has no seal." for key in (forged, "shard:001:users:delete:00000")] == sorted(
+        blocker["items"]
+    )
+    assert {"it": 1, "owner": 1, "distinct": 2} == shown["gate"]["missing"]
+    assert 0 == shown["counts"]["users"]["removed"]
 
 
 async def test_counts_add_what_an_earlier_plan_already_removed(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 
 from tenantclosure import names, outbox
 from tenantclosure.model.approval_policy import ApprovalPolicy
+from tests.fakes.tenant import HOME
 from tests.outbox.rig import KeepingMailer
-from tests.web.rig import Desk
+from tests.web.rig import Desk, request
 from web.starting import AlreadyHandled, restart
 from web.sweeping import sweep
 
@@ -45,6 +47,33 @@ async def test_a_dead_run_goes_on_under_the_next_epoch(desk: Desk, status: str |
     assert [f"{closure}-e2"] == await _swept(desk, closure)
     assert [] == await _swept(desk, closure)
     assert 2 == (await desk.ledger.closure(closure))["epoch"]
+
+
+async def test_an_emptied_hub_asks_nobody_anew(desk: Desk) -> None:
+    """Emptied again and again while a gate waits: each time one run from Records; the gate and what was said stay."""
+    closure, digest = await desk.at_gate()
+    said = {"decision": "approve", "digest": digest, "comment": ""}
+    await desk.call("decide_at_gate", who="ann:Approver", body=said, closureId=closure, gate="plan")
+    gate, told = await desk.ledger.gate(closure, "plan", 1), await desk.ledger.notices(closure)
+    for epoch in (2, 3, 4):
+        desk.client.states.clear()
+        assert [f"{closure}-e{epoch}"] == await _swept(desk, closure)
+    assert (gate, told) == (await desk.ledger.gate(closure, "plan", 1), await desk.ledger.notices(closure))
+    await desk.call("decide_at_gate", who="cyd:Approver", body=said, closureId=closure, gate="plan")
+    assert 2 == len(await desk.ledger.decisions(closure))
+    assert (f"{closure}-e4", "wake") in desk.client.raised
+
+
+async def test_an_emptied_hub_leaves_a_task_as_it_is(desk: Desk) -> None:
+    """Nobody is told of a task a second time, and its report still wakes whoever waits now."""
+    closure, task = await desk.with_task()
+    await _swept(desk, closure, age=1)
+    before = await desk.ledger.task(closure, task), await desk.ledger.notices(closure)
+    desk.client.states.clear()
+    assert [f"{closure}-e2"] == await _swept(desk, closure)
+    assert before == (await desk.ledger.task(closure, task), await desk.ledger.notices(closure))
+    await desk.call("report_task_done", body={}, closureId=closure, taskId=task)
+    assert [(f"{closure}-e2", "wake")] == desk.client.raised[-1:]
 
 
 async def test_a_closure_just_filed_is_started_under_its_own_id(desk: Desk) -> None:
@@ -240,3 +269,63 @@ async def test_trouble_with_messages_does_not_stop_the_sweep(desk: Desk, monkeyp
     monkeypatch.setattr(outbox, "requeue", broken)
 
     assert [f"{closure}-e2"] == await _swept(desk, closure)
+
+
+async def test_a_second_host_on_the_same_records_touches_nothing(desk: Desk, caplog: Any) -> None:
+    """Its hub knows none of the first one's runs, yet it starts none afresh; it takes over when the first is silent."""
+    closure = await desk.filed()
+    await sweep(desk.client, desk.parts)
+    second = desk.second_host()
+    second.client.states.clear()
+
+    await desk.clock.sleep(120.0)
+    await sweep(second.client, second.parts)
+    assert [] == second.client.started
+    assert ["the host first works on the same records: this one does nothing"] == caplog.messages
+
+    await desk.clock.sleep(301.0)
+    await sweep(second.client, second.parts)
+    assert [f"{closure}-e2"] == [instance for _, _, instance in second.client.started]
+
+    before = len(desk.client.started)
+    await sweep(desk.client, desk.parts)
+    assert before == len(desk.client.started)
+
+
+async def test_a_decision_nobody_sealed_wakes_whoever_waits(desk: Desk) -> None:
+    """The run that waits at the gate is the one that stops on it, so it is not left waiting for an answer."""
+    closure, digest = await desk.at_gate()
+    await desk.records.create(closure, "decision:plan:001:2030-01-01T00:00:00.000Z:eve", {"digest": digest})
+    raised = len(desk.client.raised)
+
+    assert [] == await _swept(desk, closure)
+    assert raised < len(desk.client.raised)
+
+
+async def test_a_restarted_host_goes_on_at_once(desk: Desk) -> None:
+    """The same host with an empty hub is no other one: it need not wait until it has been silent."""
+    closure = await desk.filed()
+    await sweep(desk.client, desk.parts)
+    desk.client.states.clear()
+
+    assert [f"{closure}-e2"] == await _swept(desk, closure)
+
+
+@pytest.mark.parametrize("door", ["file_closure", "resume_closure", "rollback_closure"])
+async def test_doors_of_a_second_host_say_which_one_works(desk: Desk, door: str) -> None:
+    """Filing, resuming and rolling back are refused with the other host's name, and nothing is written."""
+    closure = await desk.filed()
+    await sweep(desk.client, desk.parts)
+    second = desk.second_host()
+    before = dict(desk.records.documents)
+    body = request(tenantId=HOME) if door == "file_closure" else {"comment": "go on"}
+
+    answer = await second.call(door, who="olga:Operator", body=body, closureId=closure)
+
+    assert 409 == answer.status_code
+    told = json.loads(answer.get_body())
+    assert ("urn:tenant-closure:problem:other-host", "The host first works on the same records.") == (
+        told["type"],
+        told["detail"],
+    )
+    assert before == desk.records.documents

@@ -49,8 +49,9 @@ class Said:
 async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
     """Send up to 20 requests and return as many answers in the same order.
 
-    An item that Graph left out has status 0. Answers with unknown, repeated or garbled ids are ignored. Raises
-    Throttled, BatchRefused or ServiceTrouble when the outer call failed; then nothing is known of any item.
+    An item that Graph left out has status 0, and so has one that it answered twice with different statuses. Answers
+    with unknown or garbled ids are ignored. Raises Throttled, BatchRefused or ServiceTrouble when the outer call
+    failed; then nothing is known of any item.
     """
     if len(asks) > MOST:
         raise ValueError(f"a batch takes at most {MOST} requests, not {len(asks)}")
@@ -65,12 +66,17 @@ async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
             raise BatchRefused(str(trouble("$batch", reply)))
         raise trouble("$batch", reply) if not reply.ok else ServiceTrouble("$batch: an answer without responses")
     outer_id = request_id_of(reply.headers)
+    silence = [Said(Answer(ask.item, 0, request_id=outer_id)) for ask in asks]
     said: dict[int, Said] = {}
+    positions = {request["id"]: position for position, request in enumerate(requests)}
     for response in responses:
-        position = _position(response, len(asks))
-        if position is not None and position not in said:
-            said[position] = _said(asks[position].item, response, outer_id)
-    return [said.get(n) or Said(Answer(ask.item, 0, request_id=outer_id)) for n, ask in enumerate(asks)]
+        position = _position(response, positions)
+        if position is None:
+            continue
+        one = _said(asks[position].item, response, outer_id)
+        if said.setdefault(position, one).answer.status != one.answer.status:
+            said[position] = silence[position]  # one of the two was meant for another id
+    return [said.get(position, nothing) for position, nothing in enumerate(silence)]
 
 
 def _request(position: int, ask: Ask) -> dict[str, Any]:
@@ -80,11 +86,11 @@ def _request(position: int, ask: Ask) -> dict[str, Any]:
     return request
 
 
-def _position(response: Any, size: int) -> int | None:
+def _position(response: Any, positions: Mapping[str, int]) -> int | None:
     if not isinstance(response, dict) or type(response.get("status")) is not int:
         return None
-    text = str(response.get("id", ""))
-    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text and int(text) < size else None
+    given = response.get("id")
+    return positions.get(str(given)) if isinstance(given, str | int) and 100 <= response["status"] <= 599 else None
 
 
 def _said(item: str, response: dict[str, Any], outer_id: str) -> Said:

@@ -15,13 +15,14 @@
 
 `name` is the displayName, otherwise UPN, SKU part number or id (a domain's id is its name). Facts are plain JSON
 values: text, numbers, booleans, None where Graph gave nothing, lists of text. Times are ISO 8601 in UTC with a `Z`.
-`synced` and `restricted` are True only where Graph says so. Ids of users, applications, service principals, groups and
+`synced` and `restricted` are True only where Graph says so. A member of another type than documented, and a missing one
+that a rail needs, make the row unreadable. Ids of users, applications, service principals, groups and
 devices are object ids; a subscription's is Graph's own row id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,23 +49,56 @@ class Kind:
     path: str
     """Below the version; used for point reads and deletes."""
     top: int | None = PAGE
+    needed: tuple[str, ...] = ("id",)
+    """Members without which nobody can say whether the thing has to stay."""
 
     def item(self, row: Row) -> Item:
-        """One JSON object of Graph as an Item. Raises ValueError when it can't be one: no id, a time that is none."""
-        if not isinstance(row.get("id"), str) or not row["id"]:
-            raise ValueError("a row without an id")
+        """One JSON object of Graph as an Item. Raises ValueError when it can't be one: a member that is needed is
+        missing, or one is not what Graph documents.
+        """
+        check(row, self.select, self.needed)
         facts = self.facts(row)
         name = row.get("displayName") or facts.get("upn") or facts.get("skuPartNumber") or row["id"]
         return Item(row["id"], str(name), facts)
 
 
+TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("accountEnabled", "onPremisesSyncEnabled", "isManagementRestricted", "isTrial"), bool),
+    **dict.fromkeys(("isInitial", "isVerified", "isDefault"), bool),
+    **dict.fromkeys(("totalLicenses", "consumedUnits"), int),
+    **dict.fromkeys(("subscriptionIds", "verifiedDomains"), list),
+    "prepaidUnits": dict,
+}
+"""Members of Graph's objects that are no text."""
+
+
+def check(row: Row, members: Iterable[str], needed: Iterable[str] = ()) -> None:
+    """Raise ValueError when one of the members is not of its type (null and missing are), or a needed one says nothing.
+
+    A row that is half understood must not pass for one that may go.
+    """
+    for name in members:
+        value = row.get(name)
+        if value is not None and type(value) is not TYPES.get(name, str):
+            raise ValueError(f"{name} is of another type")
+    for name in needed:
+        if row.get(name) in (None, ""):
+            raise ValueError(f"a row without {name}")
+
+
 def iso(moment: str | None) -> str | None:
-    """ISO 8601 in UTC with `Z`, at most microseconds; a time without zone is UTC, as Graph says of itself."""
+    """ISO 8601 in UTC with `Z`, at most microseconds; a time without zone is UTC, as Graph says of itself.
+
+    Raises ValueError.
+    """
     if moment is None:
         return None
     read = datetime.fromisoformat(moment)
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError("a time before or after all times") from None
 
 
 def _user(row: Row) -> Mapping[str, Any]:
@@ -104,11 +138,14 @@ def _subscription(row: Row) -> Mapping[str, Any]:
 
 
 def _licence(row: Row) -> Mapping[str, Any]:
+    subscriptions, enabled = row.get("subscriptionIds") or [], (row.get("prepaidUnits") or {}).get("enabled")
+    if not all(isinstance(one, str) for one in subscriptions) or not isinstance(enabled, int | None):
+        raise ValueError("subscriptionIds or prepaidUnits hold something else")
     return {
         "skuPartNumber": row.get("skuPartNumber"),
         "capabilityStatus": row.get("capabilityStatus"),
-        "subscriptionIds": list(row.get("subscriptionIds") or ()),
-        "enabled": (row.get("prepaidUnits") or {}).get("enabled"),
+        "subscriptionIds": list(subscriptions),
+        "enabled": enabled,
         "consumed": row.get("consumedUnits"),
     }
 
@@ -134,12 +171,14 @@ KINDS: Mapping[str, Kind] = {
         ("id", "appId", "displayName"),
         lambda row: {"appId": row.get("appId")},
         "applications",
+        needed=("id", "appId"),
     ),
     Family.SERVICE_PRINCIPALS: Kind(
         lambda sdk: sdk.service_principals,
         ("id", "appId", "displayName", "servicePrincipalType", "appOwnerOrganizationId", "accountEnabled"),
         _service_principal,
         "servicePrincipals",
+        needed=("id", "appId"),
     ),
     Family.SUBSCRIPTIONS: Kind(
         lambda sdk: sdk.directory.subscriptions,
@@ -169,6 +208,7 @@ KINDS: Mapping[str, Kind] = {
         lambda row: {name: row.get(name) for name in ("isInitial", "isVerified", "isDefault")},
         "domains",
         top=None,
+        needed=("id", "isInitial"),
     ),
     Family.ACCESS_POLICIES: Kind(
         lambda sdk: sdk.identity.conditional_access.policies,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from tenantclosure.errors import ListingIncomplete, ServiceTrouble, Throttled
 from tenantclosure.gateways.answers import trouble
 from tenantclosure.gateways.graph.connection import GraphConnection
-from tenantclosure.gateways.graph.listing import KINDS
+from tenantclosure.gateways.graph.listing import KINDS, Kind, check
 from tenantclosure.gateways.graph.paging import NEXT, rows
 from tenantclosure.gateways.http import Reply
 from tenantclosure.model.inventory import Item, Organization
@@ -40,25 +40,29 @@ class Reading(GraphConnection):
     async def organization(self) -> Organization:
         """`GET /organization`; exactly one row, otherwise ListingIncomplete (tenant-facts C2)."""
         found = await self._all("organization", lambda sdk: sdk.organization, ORGANIZATION)
-        if len(found) != 1 or not found[0].get("id"):
+        if len(found) != 1:
             raise ListingIncomplete("organization", len(found), "there must be exactly one organization")
         row = found[0]
         domains = row.get("verifiedDomains") or []
+        try:
+            check(row, ORGANIZATION, ("id",))
+            for domain in domains:
+                check(domain, ("name", "isInitial"), ("name",))
+        except (ValueError, AttributeError) as error:
+            raise ListingIncomplete("organization", len(found), f"an unreadable row ({error})") from error
         return Organization(
             id=row["id"].lower(),
             display_name=row.get("displayName") or "",
             tenant_type=row.get("tenantType") or "",
             sync_enabled=row.get("onPremisesSyncEnabled"),
-            verified_domains=tuple(d["name"] for d in domains if d.get("name")),
-            initial_domain=next((d["name"] for d in domains if d.get("isInitial") and d.get("name")), ""),
+            verified_domains=tuple(domain["name"] for domain in domains),
+            initial_domain=next((domain["name"] for domain in domains if domain.get("isInitial")), ""),
             partner_tenant_type=row.get("partnerTenantType"),
         )
 
     async def find_user(self, id_or_upn: str) -> Item | None:
         """One user by object id or UPN with the facts of `listing.py`; None when Graph says 404."""
-        kind = KINDS[Family.USERS]
-        row = await self._one(lambda sdk: sdk.users.by_user_id(id_or_upn), kind.select, "user")
-        return None if row is None else kind.item(row)
+        return await self._item(lambda sdk: sdk.users.by_user_id(id_or_upn), KINDS[Family.USERS], "user")
 
     async def own_service_principal(self) -> Item | None:
         """Our application's service principal; by `CLOSURE_CLIENT_ID`, or by the token's appid where that is empty.
@@ -69,8 +73,7 @@ class Reading(GraphConnection):
         if not app_id:
             return None
         kind = KINDS[Family.SERVICE_PRINCIPALS]
-        row = await self._one(lambda sdk: sdk.service_principals_with_app_id(app_id), kind.select, "own application")
-        return None if row is None else kind.item(row)
+        return await self._item(lambda sdk: sdk.service_principals_with_app_id(app_id), kind, "own application")
 
     async def global_administrators(self) -> frozenset[str]:
         """Object ids of active direct members of Global Administrator: users, and groups or applications if any.
@@ -83,7 +86,7 @@ class Reading(GraphConnection):
         found = await self._all(
             "global-administrators", lambda sdk: sdk.directory_roles.by_directory_role_id("x").members, first=url
         )
-        if not all(row.get("id") for row in found):
+        if not all(_text(row.get("id")) for row in found):
             raise ListingIncomplete("global-administrators", len(found), "a member without an id")
         return frozenset(row["id"] for row in found)
 
@@ -97,7 +100,7 @@ class Reading(GraphConnection):
         holders: dict[str, list[str]] = {}
         for row in found:
             principal, role = row.get("principalId"), row.get("roleDefinitionId")
-            if not principal or not role:
+            if not (_text(principal) and _text(role)):
                 raise ListingIncomplete("role-assignments", len(found), "an assignment without principal or role")
             holders.setdefault(principal, []).append(role)
         return {principal: tuple(sorted(set(roles))) for principal, roles in holders.items()}
@@ -172,6 +175,14 @@ class Reading(GraphConnection):
         enabled = reply.body.get("isEnabled") if reply.ok and isinstance(reply.body, dict) else None
         return enabled if isinstance(enabled, bool) else None
 
+    async def _item(self, path: Any, kind: Kind, what: str) -> Item | None:
+        """One object as an Item; None for 404. Raises ServiceTrouble, also where it can't be understood."""
+        row = await self._one(path, kind.select, what)
+        try:
+            return None if row is None else kind.item(row)
+        except ValueError as error:
+            raise ServiceTrouble(f"{what}: unreadable ({error})") from error
+
     async def _one(self, path: Any, select: tuple[str, ...], what: str) -> Any:
         """One object through the SDK; None for 404, ServiceTrouble for other refusals."""
         reply = await self._ask(path, select)
@@ -191,3 +202,8 @@ class Reading(GraphConnection):
         """A whole small listing through the SDK."""
         pages = rows(self.client(), path, self.clock, name=name, base_url=self.v1, select=select, first=first)
         return [row async for page in pages for row in page]
+
+
+def _text(value: Any) -> TypeGuard[str]:
+    """Whether it is a text that says something."""
+    return isinstance(value, str) and value != ""

@@ -5,7 +5,15 @@ from tenantclosure.gateways.records.clients import Clients
 from tenantclosure.gateways.records.documents import Documents
 from tenantclosure.gateways.records.faults import RecordTooLarge, code_of, reliably
 from tenantclosure.gateways.records.queue import Queues
-from tenantclosure.names import CONTAINER, NOTICE_POISON_QUEUE, NOTICE_QUEUE, POISON_QUEUE, REQUEST_QUEUE, TABLE
+from tenantclosure.names import (
+    AUDIT_CONTAINER,
+    CONTAINER,
+    NOTICE_POISON_QUEUE,
+    NOTICE_QUEUE,
+    POISON_QUEUE,
+    REQUEST_QUEUE,
+    TABLE,
+)
 from tenantclosure.settings import Settings
 
 __all__ = ["AzureRecords", "RecordTooLarge"]
@@ -29,12 +37,13 @@ class AzureRecords(Documents, Blobs, Queues):
         async def send() -> None:
             from azure.core.exceptions import ResourceExistsError
 
-            try:
-                await clients.blobs.create_container(CONTAINER)
-            except ResourceExistsError as error:
-                # "being deleted" is a 409 too, and then nothing is prepared.
-                if code_of(error) != "ContainerAlreadyExists":
-                    raise
+            for container in (CONTAINER, AUDIT_CONTAINER):
+                try:
+                    await clients.blobs.create_container(container)
+                except ResourceExistsError as error:
+                    # "being deleted" is a 409 too, and then nothing is prepared.
+                    if code_of(error) != "ContainerAlreadyExists":
+                        raise
             await clients.tables.create_table_if_not_exists(TABLE)
             for queue in (REQUEST_QUEUE, POISON_QUEUE, NOTICE_QUEUE, NOTICE_POISON_QUEUE):
                 await self._create_queue(queue)

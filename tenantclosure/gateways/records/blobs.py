@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tenantclosure.errors import RecordConflict, RecordMissing
 from tenantclosure.gateways.records.faults import code_of, reliably
+from tenantclosure.names import is_audit
 
 if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobClient
+
     from tenantclosure.gateways.records.clients import Clients
 
 BLOCK = 4 * 1024 * 1024
@@ -23,12 +26,12 @@ class Blobs:
 
     async def write_blob(self, path: str, data: bytes) -> None:
         """Create or overwrite a blob. Raises ServiceTrouble."""
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
         await reliably(f"write blob {path}", lambda: blob.upload_blob(data, overwrite=True, max_concurrency=4))
 
     async def read_blob(self, path: str) -> bytes:
         """A whole blob. Raises RecordMissing if it is not there, RecordConflict if it changed meanwhile."""
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
 
         async def send() -> bytes:
             return await (await blob.download_blob()).readall()
@@ -88,8 +91,12 @@ class Blobs:
         start = max(0, end - size)
         return await self._range(path, start, end - start) if end > start else b""
 
+    def _blob(self, path: str) -> BlobClient:
+        clients = self.clients.here()
+        return (clients.audit if is_audit(path) else clients.container).get_blob_client(path)
+
     async def _append_block(self, path: str, block: bytes, position: int, what: str) -> None:
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
 
         async def send() -> bool:
             # A stream, because aiohttp writes large bytes in one go and the event loop would stand still.
@@ -108,7 +115,7 @@ class Blobs:
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
 
         async def send() -> None:
             try:
@@ -121,11 +128,11 @@ class Blobs:
         await reliably(f"create append blob {path}", send)
 
     async def _properties(self, path: str) -> Any:
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
         return await reliably(f"look at blob {path}", blob.get_blob_properties)
 
     async def _range(self, path: str, start: int, size: int, **condition: Any) -> bytes:
-        blob = self.clients.here().container.get_blob_client(path)
+        blob = self._blob(path)
 
         async def send() -> bytes:
             data: bytes = await (await blob.download_blob(offset=start, length=size, **condition)).readall()

@@ -30,6 +30,7 @@ class Open:
 
     blobs: BlobServiceClient
     container: ContainerClient
+    audit: ContainerClient
     tables: TableServiceClient
     table: TableClient
     queues: QueueServiceClient
@@ -77,7 +78,7 @@ class Clients:
         from azure.storage.blob.aio import BlobServiceClient
         from azure.storage.queue.aio import QueueServiceClient
 
-        from tenantclosure.names import CONTAINER, TABLE
+        from tenantclosure.names import AUDIT_CONTAINER, CONTAINER, TABLE
 
         class SendOnce(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it untyped
             """aiohttp that leaves every second try to us."""
@@ -119,6 +120,7 @@ class Clients:
         return Open(
             blobs=blobs,
             container=blobs.get_container_client(CONTAINER),
+            audit=blobs.get_container_client(AUDIT_CONTAINER),
             tables=tables,
             table=tables.get_table_client(TABLE),
             queues=queues,

@@ -112,7 +112,7 @@ class Documents:
         )
 
     async def scan(
-        self, partition: str | None = None, *, first: str = "", last: str = ""
+        self, partition: str | None = None, *, first: str = "", last: str = "", spoiled: list[str] | None = None
     ) -> AsyncIterator[tuple[str, str, JSON]]:
         """(partition, key, document) by partition, then key, as Python sorts them.
 

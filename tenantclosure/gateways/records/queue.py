@@ -22,13 +22,18 @@ MOST = 32
 
 
 def body_of(content: str) -> Any:
-    """A message's body: its JSON value, otherwise its text; messages from elsewhere may lack the base64."""
+    """A message's body: its JSON value, otherwise its text; messages from elsewhere may lack the base64.
+
+    A value that could not be shown (half a character, no number, bottomless) is a text too.
+    """
     with contextlib.suppress(ValueError):
         content = base64.b64decode(content, validate=True).decode()
     try:
-        return json.loads(content)
-    except ValueError:
+        found = json.loads(content)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         return content
+    return found
 
 
 def packed(queue: str, message: JSON) -> str:

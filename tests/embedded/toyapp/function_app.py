@@ -46,7 +46,7 @@ def explore(ctx, request: dict):
     yield ctx.create_timer(timedelta(milliseconds=20))
     ctx.set_custom_status({"waiting": "go"})
     event = yield ctx.wait_for_external_event("go")
-    return {"sum": child["sum"], "parent": child["parent"], "event": event}
+    return {"sum": child["sum"], "parent": child["parent"], "event": event, "version": ctx.version}
 
 
 def child(ctx, number: int):

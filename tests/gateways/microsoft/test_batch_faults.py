@@ -52,7 +52,9 @@ async def test_answers_come_in_the_ids_order(graph, server) -> None:
 
 
 async def test_missing_and_garbled_responses(graph, server) -> None:
-    """An item without an answer has status 0; unknown, repeated and garbled ids change nothing."""
+    """An item without an answer has status 0, and so has one with two that differ; unknown and garbled ids change
+    nothing.
+    """
     odd = [
         {"id": "99", "status": 204},
         {"id": "-1", "status": 204},
@@ -62,14 +64,19 @@ async def test_missing_and_garbled_responses(graph, server) -> None:
         {"status": 204},
         {"id": "1", "status": "204"},
         {"id": "0", "status": 204, "headers": None},
-        {"id": "0", "status": 500},
+        {"id": "0", "status": 204},
+        {"id": "3", "status": 204},
+        {"id": "3", "status": 500},
+        {"id": "3", "status": 204},
+        {"id": "1" * 5000, "status": 204},
+        {"id": "1", "status": 10**15},
         "text",
         None,
         {"id": 2, "status": 400, "headers": ["x"], "body": "not an object"},
     ]
     server.script = lambda seen: {"responses": odd}
-    answers = await graph.delete_many(Family.APPLICATIONS, ["a", "b", "c"])
-    assert [(a.id, a.status) for a in answers] == [("a", 204), ("b", 0), ("c", 400)]
+    answers = await graph.delete_many(Family.APPLICATIONS, ["a", "b", "c", "d"])
+    assert [(a.id, a.status) for a in answers] == [("a", 204), ("b", 0), ("c", 400), ("d", 0)]
     assert answers[1].transient
 
 

@@ -1,0 +1,52 @@
+"""Whether Records still are what we wrote: decisions, audit chain and evidence, before anything relies on them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from tenantclosure import names
+from tenantclosure.errors import RailBroken, RecordMissing
+from tenantclosure.names import Rail
+from tenantclosure.policy.audit_chain import Verdict
+from tenantclosure.ports import JSON
+from tenantclosure.wiring import Parts
+
+
+async def check_words(parts: Parts, closure: str) -> None:
+    """Before each batch: every decision is sealed and the audit chain was not cut. Raises RailBroken."""
+    _, fault = await asyncio.gather(parts.ledger.decisions(closure), parts.ledger.audit_fault(closure))
+    if fault:
+        raise RailBroken(Rail.AUDIT, f"The audit chain {fault}.")
+
+
+async def check_records(parts: Parts, closure: str) -> None:
+    """Before each phase and each wave: also every audit line, and all evidence, are as they were written.
+
+    Raises RailBroken. It reads all evidence of the closure, a few hundred bytes for each item.
+    """
+    if (fault := sentence(await parts.ledger.audit_verdict(closure))) is not None:
+        raise RailBroken(Rail.AUDIT, fault)
+    async for serial, family, operation, shard, noted in parts.ledger.shards(closure):
+        await check_evidence(parts, names.evidence_path(closure, serial, family, operation, shard), noted)
+
+
+def sentence(verdict: Verdict) -> str | None:
+    """What a check of the audit chain found wrong, or None."""
+    where = f"Line {verdict.line} of the audit chain" if verdict.line else "The audit chain"
+    return None if verdict.ok else f"{where} {verdict.fault}."
+
+
+async def check_evidence(parts: Parts, path: str, noted: JSON) -> None:
+    """That a shard's journal begins with what its note says; what a crash let come after it may follow."""
+    whole, length = hashlib.sha256(), 0
+    try:
+        async for line in parts.records.read_lines(path):
+            if length >= noted["length"]:
+                break
+            whole.update(line + b"\n")
+            length += len(line) + 1
+    except RecordMissing:
+        pass
+    if (length, whole.hexdigest()) != (noted["length"], noted["sha256"]):
+        raise RailBroken(Rail.EVIDENCE, f"The evidence {path} is not what was written.")
