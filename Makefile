@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup demo test test-fast check format lock bench chaos clean
+.PHONY: help setup demo test test-fast check format lock bench chaos mutants fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,14 @@ lock: $(STAMPS)/python ## write requirements*.txt anew from pyproject.toml (UPGR
 bench: $(READY) ## how fast a closure runs, with two quotas side by side
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(READY) ## kill and cut while a closure runs
-	@$(BIN)/python -m pytest -k "chaos or kill or crash" $(ARGS)
+chaos: $(READY) ## whole closures under kills, cuts and faults: 200 seeds (SEEDS=n FIRST=n), or SEED=n alone
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))) $(ARGS)
+
+fuzz: $(READY) ## what comes from outside, made up at length (EXAMPLES=2000 for each test)
+	@EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) --timeout 3600 tests/fuzz $(ARGS)
+
+mutants: $(READY) ## change what decides, one slip at a time: a test must notice each (ARGS: modules; ten minutes)
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 clean: ## remove what the commands made, except the environment
 	rm -rf .closure .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

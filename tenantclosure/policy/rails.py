@@ -123,7 +123,7 @@ def check_keeper(keeper: Item | None, administrators: frozenset[str], expected_i
         raise RailBroken(Rail.KEEPER, "The keeper is a guest.")
     if keeper.facts.get("synced"):
         raise RailBroken(Rail.KEEPER, "The keeper is synchronised from on-premises.")
-    if not keeper.facts.get("enabled", True):
+    if not keeper.facts.get("enabled"):
         raise RailBroken(Rail.KEEPER, "The keeper's account is disabled.")
     if keeper.id not in administrators:
         raise RailBroken(Rail.KEEPER, "The keeper is not an active Global Administrator.")

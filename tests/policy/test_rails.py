@@ -77,6 +77,8 @@ def test_manifest_approved() -> None:
     ("manifest", "row", "gate", "rail"),
     [
         ({**MANIFEST, "families": {"users": {}}}, ROW, GATE, Rail.DIGEST),
+        ({**MANIFEST, "tenantId": "\ud800"}, ROW, GATE, Rail.DIGEST),
+        ({**MANIFEST, "serial": 2**60}, ROW, GATE, Rail.DIGEST),
         (MANIFEST, {**ROW, "digest": None}, GATE, Rail.DIGEST),
         (MANIFEST, {**ROW, "planSerial": 2}, GATE, Rail.DIGEST),
         (MANIFEST, {**ROW, "tenantId": HOME}, GATE, Rail.DIGEST),
@@ -162,10 +164,11 @@ def test_keeper_fit() -> None:
         (Item("k1", "", {**FIT.facts, "userType": "Guest"}), {"k1"}, None),
         (Item("k1", "", {**FIT.facts, "synced": True}), {"k1"}, None),
         (Item("k1", "", {**FIT.facts, "enabled": False}), {"k1"}, None),
+        (Item("k1", "", {"userType": "Member", "synced": False}), {"k1"}, None),
     ],
 )
 def test_keeper_unfit(keeper: Item | None, administrators: set[str], expected: str | None) -> None:
-    """Missing, not an administrator, another account, guest, synchronised or disabled: never the keeper."""
+    """Missing, no administrator, another account, guest, synchronised, disabled or perhaps so: never the keeper."""
     with broken(Rail.KEEPER):
         rails.check_keeper(keeper, frozenset(administrators), expected)
 
