@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from activities.approval import seconds_left, settle
-from activities.base import Halt, Order, activity, phase_status
+from activities.base import Halt, Order, activity, clear_blocker, phase_status
 from activities.guard import closed_for, show_status, undisputed, unhindered
 from activities.integrity import check_records
 from tenantclosure import outbox
@@ -78,8 +78,9 @@ async def begin_phase(parts: Parts, order: Order) -> Order:
 
 @activity
 async def end_phase(parts: Parts, order: Order) -> Order:
-    """Set the phase's mark: no later run does it again."""
+    """Set the phase's mark: no later run does it again. Whatever listing broke off in it has been whole since."""
     ledger, closure = parts.ledger, order["closureId"]
+    await clear_blocker(parts, closure, "listing")
     if await ledger.mark(closure, order["phase"], order["serial"]) is None:
         await ledger.audit(closure, Word.PHASE_ENDED, None, {"phase": order["phase"], "serial": order["serial"]})
         await ledger.set_mark(closure, order["phase"], order["serial"], {})

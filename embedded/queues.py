@@ -66,10 +66,12 @@ class QueuePoller:
             QueueClient.from_connection_string(self._connection, self._name) as queue,
             QueueClient.from_connection_string(self._connection, f"{self._name}-poison") as poison,
         ):
-            await self._create(queue)
-            nap = SHORTEST_NAP_SECONDS
+            nap, created = SHORTEST_NAP_SECONDS, False
             while True:
                 try:
+                    if not created:
+                        await self._create(queue)
+                        created = True
                     found = [
                         message
                         async for page in queue.receive_messages(

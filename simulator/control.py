@@ -10,6 +10,7 @@ from aiohttp import web
 from simulator import people
 from simulator.faults import Rule
 from simulator.population import new_person
+from simulator.robot import on_loopback
 from simulator.world import World
 
 type Action = Callable[[World, Any], Any]
@@ -20,6 +21,8 @@ CHOICES = {
     "purge_users": ("allow", "403"),
     "lro": ("ends", "never"),
 }
+ADDRESSES = {"address": "http", "loginAddress": "login"}
+"""Where links of ours lead, for whoever reaches us through a proxy."""
 ROLES = {f"{name}Role": name for name in ("billing", "partner", "azure", "resource")}
 LONGEST = 30 * 86400.0
 
@@ -59,6 +62,17 @@ def state(world: World) -> dict[str, Any]:
         "ownServicePrincipal": directory.own_sp_id in directory.service_principals.live,
         "subscriptions": tenant.commerce.summary(),
         "settings": {**{n: getattr(world.settings, n) for n in (*SETTINGS, *CHOICES)}, "quota": world.throttle.quota},
+    }
+
+
+def deleted(world: World) -> dict[str, list[str]]:
+    """Ids of all that was ever deleted in the target, by family and in order; who did it is not told."""
+    directory = world.target.directory
+    return {
+        "users": directory.users.deleted,
+        "applications": directory.applications.deleted,
+        "servicePrincipals": directory.service_principals.deleted,
+        "domains": directory.domains_deleted,
     }
 
 
@@ -106,7 +120,9 @@ def _set_faults(world: World, sent: Any) -> dict[str, Any]:
 
 
 def _list_faults(world: World, _: Any) -> list[dict[str, Any]]:
-    return [{"do": r.do, "times": r.times, "hits": r.hits, "inner": r.inner} for r in world.faults.rules]
+    return [
+        {"do": r.do, "status": r.status, "times": r.times, "hits": r.hits, "inner": r.inner} for r in world.faults.rules
+    ]
 
 
 def _clear_faults(world: World, _: Any) -> dict[str, Any]:
@@ -123,12 +139,17 @@ def _add_users(world: World, sent: Any) -> dict[str, Any]:
 
 
 def _settings(world: World, sent: Any) -> dict[str, Any]:
-    unknown = set(sent) - {*SETTINGS, *CHOICES, "quota"}
+    unknown = set(sent) - {*SETTINGS, *CHOICES, *ADDRESSES, "quota"}
     if unknown:
         raise ValueError(f"unknown settings {sorted(unknown)}")
     for name, allowed in CHOICES.items():
         if name in sent and sent[name] not in allowed:
             raise ValueError(f"'{name}' is one of {allowed}")
+    for name, port in ADDRESSES.items():
+        if name in sent and not on_loopback(str(sent[name])):
+            raise ValueError(f"'{name}' is an address on the loopback interface")
+        if name in sent:
+            setattr(world.urls, port, str(sent[name]).rstrip("/"))
     for name in (*SETTINGS, *CHOICES):
         if name in sent:
             setattr(world.settings, name, float(sent[name]) if name in SETTINGS else sent[name])
@@ -171,6 +192,7 @@ def register(app: web.Application, world: World) -> None:
         "info": lambda w, _: w.info,
         "state": lambda w, _: state(w),
         "score": lambda w, _: score(w),
+        "deleted": lambda w, _: deleted(w),
         "faults": _list_faults,
     }
     writes: dict[str, Action] = {

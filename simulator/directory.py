@@ -61,6 +61,8 @@ class Family[T: Item]:
         self.expiries: deque[tuple[datetime, T]] = deque()
         self._until: dict[str, datetime] = {}
         self.total = 0
+        self.deleted: list[str] = []
+        """Ids of all that was ever deleted, in order; what is purged or restored later stays in it."""
 
     def load(self, item: T) -> T:
         """Put in an object that was always there."""
@@ -80,6 +82,7 @@ class Family[T: Item]:
         """Move an object to the bin."""
         key = item.id
         del self.live[key]
+        self.deleted.append(key)
         item.deletedDateTime = iso(now)
         self.bin[key] = item
         self.listing.remove(item)
@@ -124,6 +127,7 @@ class Directory:
         self.devices: Family[Device] = Family(lag_seconds)
         self.synced_listing = Listing(lag_seconds)
         self.domains: dict[str, Domain] = {}
+        self.domains_deleted: list[str] = []
         self.roles: dict[str, dict[str, str]] = {}
         self.authorization_policy: dict[str, Any] = {}
         self.security_defaults = False
@@ -228,6 +232,11 @@ class Directory:
     def _soft_delete(self, family: Family[Any], item: Any) -> None:
         now = self.clock.now()
         family.soft_delete(item, now, now + self.clock.days(BIN_DAYS))
+
+    def delete_domain(self, name: str) -> None:
+        """Delete a domain name; there is no bin for it."""
+        del self.domains[name]
+        self.domains_deleted.append(name)
 
     # Time
 

@@ -43,7 +43,7 @@ def make_middleware(world: World) -> Middleware:
             response = await handler(request)
         except GraphError as error:
             response = respond(error_reply(error, iso(world.clock.now()), None), None)
-        if rule is not None and rule.do in ("dropAnswer", "truncate"):
+        if rule is not None and rule.do in ("dropAnswer", "truncate", "garble"):
             await _spoil(request, response, rule)
             return response
         # Written here and not by aiohttp, so that an answer only counts when all of it has gone out.
@@ -83,14 +83,17 @@ async def _before(world: World, request: web.Request, rule: Rule | None) -> web.
 
 
 async def _spoil(request: web.Request, response: web.StreamResponse, rule: Rule) -> None:
-    """Lose the answer of a call that was carried out: all of it, or its second half."""
+    """Lose the answer of a call that was carried out: all of it, or its second half (garbled: without a word)."""
     body = response.body if isinstance(response, web.Response) else None
-    if rule.do == "truncate" and isinstance(body, bytes) and len(body) > 1:
+    if rule.do != "dropAnswer" and isinstance(body, bytes) and len(body) > 1:
+        sent = body[: len(body) // 2]
         half = web.StreamResponse(status=response.status, headers=response.headers)
-        half.content_length = len(body)
+        half.content_length = len(sent if rule.do == "garble" else body)
         await half.prepare(request)
-        await half.write(body[: len(body) // 2])
-        if request.transport is not None:
+        await half.write(sent)
+        if rule.do == "garble":
+            await half.write_eof()
+        elif request.transport is not None:
             request.transport.close()
         return
     _abort(request)

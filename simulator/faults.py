@@ -1,7 +1,8 @@
 """Keeps the rules by which the simulator misbehaves on purpose.
 
 A rule: ``{"match": {"method", "pathRegex"}, "do", "status", "code", "retryAfter", "seconds", "times", "inner"}``.
-``do`` is one of ``status``, ``reset``, ``dropAnswer``, ``delay``, ``truncate``; with ``inner`` it applies to items of a
+``do`` is one of ``status``, ``reset``, ``dropAnswer``, ``delay``, ``truncate`` (the connection breaks within the
+answer), ``garble`` (half an answer that looks whole until it is read as JSON); with ``inner`` it applies to items of a
 batch, where ``status``, ``delay`` and ``dropAnswer`` (done, but missing from the responses) make sense.
 """
 
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-DEEDS = ("status", "reset", "dropAnswer", "delay", "truncate")
+DEEDS = ("status", "reset", "dropAnswer", "delay", "truncate", "garble")
 INNER_DEEDS = ("status", "dropAnswer", "delay")
 KEYS = {"match", "do", "status", "code", "retryAfter", "seconds", "times", "inner"}
 

@@ -231,7 +231,7 @@ def _orders(body: dict[str, Any] | None) -> Orders:
         raise ValueError("'enabled' must be true or false.")
     urls = [body.get(name) or "" for name in ("tasksUrl", "doneUrl")]
     for url in urls:
-        if not isinstance(url, str) or (url and not _is_loopback(url)):
+        if not isinstance(url, str) or (url and not on_loopback(url)):
             raise ValueError(f"'{url}' is not an address on the loopback interface.")
     headers, delay = body.get("headers") or {}, body.get("delaySeconds", 1)
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
@@ -245,7 +245,8 @@ def _orders(body: dict[str, Any] | None) -> Orders:
     return Orders(body["enabled"], tasks, done, headers, float(delay), frozenset(skip))
 
 
-def _is_loopback(url: str) -> bool:
+def on_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return False

@@ -40,10 +40,10 @@ def _removable(call: GraphCall) -> tuple[Domain, list[User]]:
 
 
 def _remove(call: GraphCall, domain: Domain) -> GraphReply:
-    domains = call.tenant.directory.domains
-    del domains[domain.id]
+    directory = call.tenant.directory
+    directory.delete_domain(domain.id)
     if domain.isDefault:
-        domains[call.tenant.domain].isDefault = True
+        directory.domains[call.tenant.domain].isDefault = True
     return GraphReply(204)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import activities
 from tenantclosure import wiring
-from tenantclosure.errors import RecordConflict, RecordMissing, RequestRefused
+from tenantclosure.errors import ListingIncomplete, RecordConflict, RecordMissing, RequestRefused
 from tenantclosure.intake import admit
 from tenantclosure.ledger import Ledger, once
 from tenantclosure.names import Phase, Word
@@ -219,6 +219,24 @@ async def test_a_stalled_intake_does_not_open_a_second_live_closure() -> None:
     assert (refused.value.status, refused.value.extra["closureId"]) == (409, other[0])
     assert [row["closureId"] async for row in rig.ledger.closures()] == other == await rig.ledger.live()
     wiring.use(None)
+
+
+async def test_a_phase_that_ends_leaves_no_broken_listing_behind(rig: Rig) -> None:
+    """A page that broke is tried again; once the phase is over nothing stands in the way any more."""
+    await rig.opened()
+    whole = rig.directory.organization
+
+    async def broken() -> Any:
+        raise ListingIncomplete("organization", 0, "the page was garbled")
+
+    rig.directory.organization = broken  # type: ignore[method-assign]
+    with pytest.raises(ListingIncomplete):
+        await activities.check_preflight(await rig.order())
+    assert ["listing"] == [blocker["what"] for blocker in (await rig.row())["blockers"]]
+    rig.directory.organization = whole  # type: ignore[method-assign]
+    assert {} == await activities.check_preflight(await rig.order())
+    await activities.end_phase(await rig.order(phase="preflight"))
+    assert [] == (await rig.row())["blockers"]
 
 
 async def test_progress_is_read_from_records(rig: Rig) -> None:

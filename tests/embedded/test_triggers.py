@@ -1,12 +1,18 @@
 """Queue and timer triggers of the toy app."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from azure.storage.queue import QueueClient
+
+from embedded.loading import Function, HostSettings
+from embedded.queues import QueuePoller
+from tests.chaos.proxy import Loop, Proxy, Spoil
 
 pytestmark = pytest.mark.azurite
 
@@ -57,6 +63,42 @@ def test_unreadable_message_is_buried_at_once(
     queues("toys").send_message("not base64!")
 
     eventually(lambda: "not base64!" in buried(queues))
+
+
+class Heard:
+    """What the poller calls in place of a function."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def call(self, function: Function, value: Any) -> None:
+        self.bodies.append(value.get_body())
+
+
+async def test_storage_that_refuses_at_the_start_is_asked_again(azurite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that starts while storage lets nobody in reads its queues as soon as it does."""
+    far = next(part.partition("=")[2] for part in azurite.split(";") if part.startswith("QueueEndpoint="))
+    loop, heard = Loop(), Heard()
+    proxy = Proxy(loop, urlsplit(far).port or 0)
+    proxy.spoils.append(Spoil("status", "^PUT /devstoreaccount1/late", status=403, code="AuthenticationFailed"))
+    monkeypatch.setenv("LATE_STORAGE", azurite.replace(f":{proxy.far}/", f":{proxy.port}/"))
+    trigger = {"queueName": "late", "connection": "LATE_STORAGE"}
+    function = Function("late", print, "queueTrigger", "message", trigger, (), "late")
+    poller = asyncio.create_task(QueuePoller(function, HostSettings(), heard).run())  # type: ignore[arg-type]
+    with QueueClient.from_connection_string(azurite, "late") as queue:
+        queue.create_queue()
+        queue.send_message(encoded("a doll"))
+        for _ in range(100):
+            if heard.bodies:
+                break
+            await asyncio.sleep(0.1)
+    poller.cancel()
+    await asyncio.gather(poller, return_exceptions=True)
+    proxy.close()
+    loop.close()
+
+    assert {"status 403": 1} == proxy.hits
+    assert [b"a doll"] == heard.bodies
 
 
 def buried(queues: Callable[[str], QueueClient]) -> list[str]:

@@ -48,6 +48,51 @@ def test_truncated_page_breaks_off(sim: Simulator) -> None:
     assert 200 == sim.graph.get("/v1.0/users").status_code
 
 
+def test_garbled_page_looks_whole(sim: Simulator) -> None:
+    """A garbled answer is as long as it says and ends in the middle; what it answers was carried out."""
+    sim.sim("faults", [{"match": {"pathRegex": "/users$"}, "do": "garble"}])
+    answer = sim.graph.get("/v1.0/users")
+
+    assert (200, len(answer.content)) == (answer.status_code, int(answer.headers["Content-Length"]))
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+    assert 1 < len(sim.graph.get("/v1.0/users").json()["value"])
+
+
+def test_what_was_deleted_is_told_by_id(sim: Simulator) -> None:
+    """Every deletion stays in the list in its order, also of somebody who was purged or restored meanwhile."""
+    first, second, third = sim.ordinary()[:3]
+    for user in (second, first, third):
+        assert 204 == sim.graph.delete(f"/v1.0/users/{user}").status_code
+    sim.graph.post(f"/v1.0/directory/deletedItems/{first}/restore").raise_for_status()
+    sim.graph.delete(f"/v1.0/directory/deletedItems/{second}").raise_for_status()
+    app = next(iter(sim.world.target.directory.applications.live.values()))
+    principal = sim.world.target.directory.sp_by_app_id(app.appId)
+    sim.graph.delete(f"/v1.0/applications/{app.id}").raise_for_status()
+    custom = next(d.id for d in sim.world.target.directory.domains.values() if not d.isInitial)
+    sim.graph.post(f"/v1.0/domains/{custom}/forceDelete", json={}).raise_for_status()
+
+    assert principal is not None
+    assert {
+        "users": [second, first, third],
+        "applications": [app.id],
+        "servicePrincipals": [principal.id],
+        "domains": [custom],
+    } == sim.sim("deleted")
+
+
+def test_links_lead_to_the_address_that_was_named(sim: Simulator) -> None:
+    """Behind a proxy the next page's link names the proxy; no other machine can be named."""
+    before = sim.world.urls.http
+    refused = sim.http.post("/_sim/settings", json={"address": "http://example.com"})
+    sim.sim("settings", {"address": "http://127.0.0.1:9/"})
+    link = sim.graph.get("/v1.0/users?$top=1").json()["@odata.nextLink"]
+    sim.world.urls.http = before
+
+    assert 400 == refused.status_code
+    assert link.startswith("http://127.0.0.1:9/v1.0/users?")
+
+
 def test_status_and_delay(sim: Simulator) -> None:
     """A status fault answers in Graph's shape for so many times; a delay waits."""
     rule = {"do": "status", "status": 503, "code": "ServiceUnavailable", "retryAfter": 1.5, "times": 2}
