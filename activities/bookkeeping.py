@@ -10,7 +10,7 @@ from activities.guard import closed_for, show_status, undisputed, unhindered
 from activities.integrity import check_records
 from tenantclosure import outbox
 from tenantclosure.names import Control, Phase, Result, Status, Word
-from tenantclosure.policy import rails
+from tenantclosure.policy import rails, timing
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
 
@@ -92,7 +92,8 @@ async def check_control(parts: Parts, order: Order) -> Order:
     """{paused, seconds}: whether the closure still has to wait, and how long at most (None: not known).
 
     `held` says why it waits: paused, revoked or window. While an approval is taken back its gate is looked after from
-    here; a veto or silence stops the story. With `halt` everything that may hold a closure stops it here.
+    here; a veto or silence stops the story. With `halt` everything that may hold a closure stops it here. `left`
+    tells, when the order asks, the seconds until `length` seconds have passed since the phase began.
     """
     closure = order["closureId"]
     if order.get("halt"):
@@ -112,7 +113,8 @@ async def check_control(parts: Parts, order: Order) -> Order:
         seconds = closed_for(parts)
         held = Status.WAITING if seconds else None
     await show_status(parts, closure, held or phase_status(row["phase"], decided=True))
-    return {"paused": held is not None, "seconds": seconds}
+    left = timing.left_of(order["since"], order["length"], parts.clock.now()) if "length" in order else None
+    return {"paused": held is not None, "seconds": seconds, "left": left}
 
 
 @activity

@@ -17,6 +17,7 @@ from embedded.ncrontab import Schedule
 
 # The wall clock may jump: look again at least this often.
 LONGEST_NAP_SECONDS = 30.0
+FIRST_NAPS_SECONDS = (1.0, 3.0, 10.0)
 logger = logging.getLogger(__name__)
 
 
@@ -46,7 +47,11 @@ class Timer:
 
     async def run(self) -> None:
         """Run the function at start and on schedule, until cancelled."""
-        await self._fire(past_due=True)
+        # What was due while the host was down is not put off by a start that fails: storage may still be coming up.
+        for nap in FIRST_NAPS_SECONDS:
+            if await self._fire(past_due=True):
+                break
+            await asyncio.sleep(nap)
         due = self._schedule.next(datetime.now(UTC))
         while True:
             seconds = (due - datetime.now(UTC)).total_seconds()
@@ -56,9 +61,11 @@ class Timer:
             await self._fire(past_due=False)
             due = self._schedule.next(datetime.now(UTC))
 
-    async def _fire(self, *, past_due: bool) -> None:
+    async def _fire(self, *, past_due: bool) -> bool:
         try:
             await self._invoker.call(self._function, TimerRequest(past_due=past_due))
         except Exception:
             # The next occurrence is the retry, as in Functions.
             logger.exception("The timer function %s failed.", self._function.name)
+            return False
+        return True

@@ -149,11 +149,11 @@ def _quiet(ctx: task.OrchestrationContext, run: Run) -> Flow:
     if run["quietDays"] == 0:
         return
     yield from remove(ctx, run, Family.USERS, "block")
-    # Counted from when the phase first began, so that a pause or a restart does not start it over.
-    length = run["quietDays"] * run["daySeconds"]
-    while (left := timing.left_of(run["since"], length, ctx.current_utc_datetime)) > 0:
+    # Counted from when the phase first began, so that a pause or a restart does not start it over; by the clock that
+    # said so and not by the engine's, which may be another machine's.
+    look = {**run, "halt": True, "length": run["quietDays"] * run["daySeconds"]}
+    while (left := (yield from call(ctx, Activity.CHECK_CONTROL, look))["left"]) > 0:
         yield from pause(ctx, min(left, run["daySeconds"]))
-        yield from call(ctx, Activity.CHECK_CONTROL, {**run, "halt": True})
     yield from _gate(Gate.GO_ON)(ctx, run)
 
 

@@ -268,12 +268,24 @@ async def test_control_is_seen_and_shown(rig: Rig) -> None:
     await rig.ready()
     order = await rig.order()
     await rig.ledger.change(rig.closure, lambda row: row.update(control="pause"))
-    assert await activities.check_control(order) == {"paused": True, "seconds": None}
+    assert await activities.check_control(order) == {"paused": True, "seconds": None, "left": None}
     assert (await rig.row())["status"] == "paused"
     assert (await activities.check_control({**order, "halt": True}))["stop"] == "paused"
     await rig.ledger.change(rig.closure, lambda row: row.update(control="run"))
-    assert await activities.check_control(order) == {"paused": False, "seconds": None}
+    assert await activities.check_control(order) == {"paused": False, "seconds": None, "left": None}
     assert (await rig.row())["status"] == "running"
+
+
+async def test_what_is_left_is_counted_by_the_clock_that_said_when_it_began(rig: Rig) -> None:
+    """A phase's length is measured between two looks at one clock, whatever the engine's machine thinks the time is."""
+    await rig.ready()
+    order = await rig.order(phase="quiet-period")
+    since = (await activities.begin_phase(order))["since"]
+    await rig.clock.sleep(40.0)
+
+    look = await activities.check_control({**order, "halt": True, "since": since, "length": 100.0})
+
+    assert 60.0 == pytest.approx(look["left"], abs=0.01)
 
 
 @pytest.mark.parametrize("landed", [False, True])

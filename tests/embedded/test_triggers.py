@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from azure.storage.queue import QueueClient
 
+from embedded import timers
 from embedded.loading import Function, HostSettings
 from embedded.queues import QueuePoller
 from tests.chaos.proxy import Loop, Proxy, Spoil
@@ -114,3 +116,22 @@ def test_timer_runs_at_start_and_on_schedule(toy: httpx.Client, eventually: Call
     runs = eventually(lambda: len(seen := toy.get("/seen").json()["timer"]) >= 2 and seen)
 
     assert runs[:2] == [True, False]
+
+
+async def test_a_start_that_fails_is_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was due while the host was down is not put off for a whole interval because storage comes up late."""
+    monkeypatch.setattr(timers, "FIRST_NAPS_SECONDS", (0.0, 0.0, 0.0))
+    calls: list[bool] = []
+
+    class Late:
+        async def call(self, _: Any, request: Any) -> None:
+            calls.append(request.past_due)
+            if len(calls) < 3:
+                raise ConnectionError("storage is not there yet")
+
+    function = SimpleNamespace(name="sweep", trigger={"schedule": "01:00:00"})
+    running = asyncio.create_task(timers.Timer(function, Late()).run())  # type: ignore[arg-type]  # what it uses of them
+    await asyncio.sleep(0.05)
+    running.cancel()
+
+    assert [True, True, True] == calls

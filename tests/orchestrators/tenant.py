@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import orchestrators
@@ -114,8 +114,7 @@ class Tenant:
         return {"result": self.result, "done": done, "run": run}
 
     def begin_phase(self, order: dict[str, Any]) -> Any:
-        moment = self.engine.moment().replace(tzinfo=UTC).isoformat() if self.engine else "2026-01-01T00:00:00+00:00"
-        since = self.since.setdefault((order["phase"], order["serial"]), moment)
+        since = self.since.setdefault((order["phase"], order["serial"]), self._now().isoformat())
         return (None if order["phase"] == Phase.REPORT else self._stop(order)) or {"since": since}
 
     def end_phase(self, order: dict[str, Any]) -> Any:
@@ -127,7 +126,11 @@ class Tenant:
             return stop
         if order["epoch"] != self.epoch:
             return {"stop": "fenced", "detail": "another run"}
-        return {"paused": self.control == "pause", "seconds": None}
+        gone = (self._now() - datetime.fromisoformat(order["since"])).total_seconds() if "length" in order else 0.0
+        return {"paused": self.control == "pause", "seconds": None, "left": order.get("length", 0.0) - gone}
+
+    def _now(self) -> datetime:
+        return self.engine.moment().replace(tzinfo=UTC) if self.engine else datetime(2026, 1, 1, tzinfo=UTC)
 
     def replan(self, order: dict[str, Any]) -> Any:
         if stop := self._stop(order):
