@@ -113,8 +113,10 @@ async def check_control(parts: Parts, order: Order) -> Order:
         seconds = closed_for(parts)
         held = Status.WAITING if seconds else None
     await show_status(parts, closure, held or phase_status(row["phase"], decided=True))
-    left = timing.left_of(order["since"], order["length"], parts.clock.now()) if "length" in order else None
-    return {"paused": held is not None, "seconds": seconds, "left": left}
+    look: Order = {"paused": held is not None, "seconds": seconds}
+    if "length" in order:
+        look["left"] = timing.left_of(order["since"], order["length"], parts.clock.now())
+    return look
 
 
 @activity

@@ -71,6 +71,7 @@ async def test_undisturbed() -> None:
     wiring.use(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_killed_at_every_storage_write(landed: bool) -> None:
     """The process dies at each write in turn, before or right after it landed; the next process finishes the work."""

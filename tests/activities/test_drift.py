@@ -293,6 +293,7 @@ async def test_readiness_counts_them_among_the_kept(rig: Rig) -> None:
     assert {"kept-users": ["User 40", "User 3"]} == await blockers(rig)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_keeping(landed: bool) -> None:
     """Killed at each write of the wave's opening: run again, it is kept once and told once more at most."""

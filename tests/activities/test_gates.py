@@ -84,6 +84,7 @@ async def test_opening_again_keeps_the_date(rig: Rig) -> None:
     assert (await rig.row())["gate"]["instance"] == "another"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_anywhere_asks_nobody_again(landed: bool) -> None:
     """Killed at each write of opening, deciding and judging: the same answer afterwards, every step in the audit."""

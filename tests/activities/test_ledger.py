@@ -268,11 +268,11 @@ async def test_control_is_seen_and_shown(rig: Rig) -> None:
     await rig.ready()
     order = await rig.order()
     await rig.ledger.change(rig.closure, lambda row: row.update(control="pause"))
-    assert await activities.check_control(order) == {"paused": True, "seconds": None, "left": None}
+    assert await activities.check_control(order) == {"paused": True, "seconds": None}
     assert (await rig.row())["status"] == "paused"
     assert (await activities.check_control({**order, "halt": True}))["stop"] == "paused"
     await rig.ledger.change(rig.closure, lambda row: row.update(control="run"))
-    assert await activities.check_control(order) == {"paused": False, "seconds": None, "left": None}
+    assert await activities.check_control(order) == {"paused": False, "seconds": None}
     assert (await rig.row())["status"] == "running"
 
 

@@ -452,6 +452,7 @@ async def test_a_second_try_without_an_answer_may_have_been_ours(rig: Rig) -> No
     assert U[2] not in history.of("users").removed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_anywhere_sends_nothing_twice(landed: bool) -> None:
     """Killed at each storage write and begun again: the same items are sent once more each, every task stands once."""

@@ -177,6 +177,7 @@ async def test_blockers_come_with_the_newest_closing_date(rig: Rig) -> None:
     assert (await gather(rig.parts, rig.closure, "closed", "", []))["closing"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_ending(landed: bool) -> None:
     """Killed at each write of the end: run again the report is there, the result written, the lease given back."""

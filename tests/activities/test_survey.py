@@ -120,6 +120,7 @@ async def survey_and_freeze(rig: Rig) -> str:
     return str((await activities.freeze_plan(await rig.order()))["digest"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_at_any_write_ends_in_the_same_plan(landed: bool) -> None:
     """Killed at each storage write in turn and run again: same digest, same blobs, the frozen plan in the audit."""
