@@ -177,7 +177,7 @@ def test_endless_activity_does_not_keep_the_host(tmp_path: Path, programs: list[
 
 
 def test_storage_from_outside(tmp_path: Path, programs: list[Program]) -> None:
-    """With CLOSURE_STORAGE set the host starts no Azurite; queues fall back to that storage."""
+    """With CLOSURE_STORAGE set the host starts no Azurite; queues fall back to that storage, key and name are kept."""
     server = Azurite(tmp_path / "outside")
     server.begin()
     try:
@@ -188,7 +188,7 @@ def test_storage_from_outside(tmp_path: Path, programs: list[Program]) -> None:
     finally:
         server.stop()
 
-    assert not (tmp_path / "unused").exists()
+    assert {"seal.key", "site.name"} == {file.name for file in (tmp_path / "unused").iterdir()}
 
 
 def test_start_error_is_one_sentence(tmp_path: Path) -> None:

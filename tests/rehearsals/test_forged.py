@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from embedded.azurite import Azurite
 from tenantclosure.gateways.records import AzureRecords
 from tenantclosure.policy import audit_chain
 from tests.gateways.conftest import storage_settings
@@ -32,18 +34,27 @@ async def forge(storage: str, closure: str, gate: dict[str, Any]) -> list[str]:
     return keys
 
 
-async def test_forged_approvals_end_the_closure_before_any_write(tmp_path: Path, azurite: str) -> None:
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[str]:
+    """Storage of its own, which outlives a host: other tests' records are another deployment's here."""
+    server = Azurite(tmp_path / "storage")
+    server.begin()
+    yield server.ready()
+    server.stop()
+
+
+async def test_forged_approvals_end_the_closure_before_any_write(tmp_path: Path, storage: str) -> None:
     """Two approvals without a seal make no quorum: the closure ends failed, names them, and nothing was deleted.
 
     Another deployment on the same storage starts nothing at all, and its log says which setting is wrong.
     """
-    settings = {"CLOSURE_STORAGE": azurite}
+    settings = {"CLOSURE_STORAGE": storage}
     (tmp_path / "one").mkdir()
     with Stage(tmp_path / "one", "--users", "12", "--seed", "3", settings=settings) as stage:
         stage.start()
         stage.file()
         document = stage.until(lambda d: bool(d["gate"]), approve=False)
-        keys = await forge(azurite, stage.closure, document["gate"])
+        keys = await forge(storage, stage.closure, document["gate"])
         assert 2 == len(keys)
 
         answer = stage.decide(document["gate"], "ann@fabrikam.com")
