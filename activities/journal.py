@@ -134,3 +134,16 @@ class Journal:
         self.kept.pop(id_, None)
         if outcome in AGAIN:
             (self.kept if outcome == Outcome.KEPT else self.refusals)[id_] = line
+
+
+async def last_outcomes(records: Records, path: str) -> dict[str, dict[str, Any]]:
+    """The last outcome line of every item of a journal; none of one that was never begun."""
+    lines: dict[str, dict[str, Any]] = {}
+    try:
+        async for line in records.read_lines(path):
+            entry = json.loads(line)
+            if entry["t"] == "outcome":
+                lines[entry["id"]] = entry
+    except RecordMissing:
+        pass
+    return lines

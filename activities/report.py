@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.base import Order, activity
 from activities.integrity import check_evidence, sentence
+from activities.journal import last_outcomes
 from activities.mfa import MARK as MFA
 from activities.rolled_back import rollbacks
 from tenantclosure import names
@@ -139,7 +140,7 @@ async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> bytes:
         path = names.evidence_path(closure, serial, family, operation, shard)
         try:
             await check_evidence(parts, path, noted)
-            entries = await _last_outcomes(parts, path)
+            entries = await last_outcomes(parts.records, path)
             listed = await _names(parts, names.shard_path(closure, serial, family, shard))
         except (RailBroken, RecordMissing, ValueError, KeyError) as fault:
             spoiled.append(fault.detail if isinstance(fault, RailBroken) else f"{path} can't be read with its shard.")
@@ -159,19 +160,6 @@ async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> bytes:
 async def _names(parts: Parts, path: str) -> dict[str, str]:
     listed = [json.loads(line) async for line in parts.records.read_lines(path)]
     return {item["id"]: item["name"] for item in listed}
-
-
-async def _last_outcomes(parts: Parts, path: str) -> dict[str, dict[str, Any]]:
-    """Tried again: the last outcome is the item's."""
-    entries: dict[str, dict[str, Any]] = {}
-    try:
-        async for line in parts.records.read_lines(path):
-            entry = json.loads(line)
-            if entry["t"] == "outcome":
-                entries[entry["id"]] = entry
-    except RecordMissing:
-        pass  # held before its first write
-    return entries
 
 
 def _closing(look: dict[str, Any]) -> dict[str, Any]:

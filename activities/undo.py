@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 
 from activities import fenced
 from activities.base import Order, activity
 from activities.freeze import still_frozen
 from activities.guard import Clearance, cleared, read_shard
+from activities.journal import last_outcomes
 from activities.rollback import look_up, read_impossible
 from tenantclosure import names
-from tenantclosure.errors import AccessRefused, RailBroken, RecordMissing, ServiceTrouble
+from tenantclosure.errors import AccessRefused, RailBroken, ServiceTrouble
 from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.names import Family, Gate, Outcome, Rail, Word
 from tenantclosure.policy import rollback
@@ -109,7 +109,7 @@ async def _worked(
     for shard in range(len(clearance.manifest["families"][family]["shards"])):
         planned.update({item.id: item for item in await read_shard(parts, clearance, family, shard)})
         path = names.evidence_path(order["closureId"], order["serial"], family, operation, shard)
-        said.update(await _last_lines(parts, path))
+        said.update(await last_outcomes(parts.records, path))
     return planned, said
 
 
@@ -185,16 +185,3 @@ async def _call(parts: Parts, clearance: Clearance, other: JSON) -> Answer:
     if center is None:
         raise AccessRefused("Partner Center is not configured any more.")
     return await center.start_renewal(other["target"])
-
-
-async def _last_lines(parts: Parts, path: str) -> dict[str, JSON]:
-    """The last outcome line of every item in one shard's evidence."""
-    said: dict[str, JSON] = {}
-    try:
-        async for line in parts.records.read_lines(path):
-            entry = json.loads(line)
-            if entry["t"] == "outcome":
-                said[entry["id"]] = entry
-    except RecordMissing:
-        pass  # never begun
-    return said

@@ -6,7 +6,7 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from activities.journal import Journal
+from activities.journal import Journal, last_outcomes
 from tests.fakes.memory_records import MemoryRecords
 
 PATH = "c-1/evidence/1/users/delete/00000.jsonl"
@@ -109,3 +109,14 @@ async def test_a_failure_that_was_answered_is_no_lost_answer() -> None:
     """Who was given up after a 429 was never in doubt, so the next try sends without looking up."""
     found = await journal(trouble("slow", 429), outcome("slow", "failed"), retry("slow"), sent=("slow",))
     assert ({"slow"}, {}) == (found.reopened, found.in_doubt)
+
+
+async def test_the_last_outcome_of_each_item_counts() -> None:
+    """What was refused, tried again and removed is told once, as removed; a journal never begun tells nothing."""
+    found = await journal(outcome("a", "refused"), outcome("b", "removed"), retry("a"), sent=("a", "b"))
+    await found.answered([{**outcome("a", "removed"), "at": LATER}])
+
+    told = await last_outcomes(found.records, PATH)
+
+    assert {"a": {**outcome("a", "removed"), "at": LATER}, "b": outcome("b", "removed")} == told
+    assert {} == await last_outcomes(found.records, "elsewhere")
