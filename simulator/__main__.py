@@ -12,8 +12,11 @@ from pathlib import Path
 
 from simulator.commerce.products import PROFILES
 from simulator.control import parse_quota
+from simulator.graph.neighbour import MOST_WRITES
 from simulator.server import running
 from simulator.world import Options
+
+MOST_USERS = 1_000_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,9 +27,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--users", type=int, default=50, help="users in the target tenant, the keeper included")
     p.add_argument("--profile", choices=tuple(PROFILES), default="small", help="kind of tenant")
     p.add_argument("--quota", type=parse_quota, default=(3000, 150.0), metavar="off|CAP/WINDOW", help="write quota")
+    p.add_argument(
+        "--neighbour", type=float, default=0.0, metavar="RATE", help="another program asks for so many writes a second"
+    )
     p.add_argument("--latency-ms", type=float, default=0.0, help="wait before every outer answer")
     p.add_argument("--lag-ms", type=float, default=1000.0, help="how late listings are")
     p.add_argument("--day-seconds", type=float, default=86400.0, help="length of one of Microsoft's days")
+    p.add_argument(
+        "--tenants", type=int, default=1, help="targets of the same size; the first is the one that is judged"
+    )
     p.add_argument("--state-dir", type=Path, help="folder for the certificates; default is removed at exit")
     p.add_argument("--robot", action="store_true", help="accepted; the portal robot waits for POST /_sim/robot anyway")
     return p
@@ -45,6 +54,8 @@ async def _run(args: argparse.Namespace, folder: Path) -> None:
         latency_ms=args.latency_ms,
         day_seconds=args.day_seconds,
         lag_ms=args.lag_ms,
+        neighbour=args.neighbour,
+        tenants=args.tenants,
     )
     async with running(options, folder, port=args.port) as world:
         print(json.dumps(world.info), flush=True)
@@ -54,8 +65,11 @@ async def _run(args: argparse.Namespace, folder: Path) -> None:
 def main() -> int:
     """Run the command."""
     args = parser().parse_args()
-    if args.users < 1:
-        print("--users must be at least 1: the keeper is one of them", file=sys.stderr)
+    if not 1 <= args.users <= MOST_USERS:
+        print(f"--users must be 1 to {MOST_USERS:,}: the keeper is one of them", file=sys.stderr)
+        return 2
+    if not 0 <= args.neighbour <= MOST_WRITES:
+        print(f"--neighbour must be 0 to {MOST_WRITES} writes a second", file=sys.stderr)
         return 2
     try:
         if args.state_dir is not None:

@@ -13,6 +13,8 @@ from simulator.tokens import KEY_ID
 from simulator.world import World
 
 FEDERATED_AUDIENCE = "api://AzureADTokenExchange"
+SKEW_SECONDS = 300
+"""How far clocks may differ: what Microsoft's own libraries allow by default. MSAL for Node rounds its time up."""
 
 
 class BadAssertion(Exception):
@@ -48,23 +50,25 @@ def _check_certificate(world: World, client_id: str, assertion: str, header: dic
     if named is None or base64.urlsafe_b64encode(prints[named]).rstrip(b"=").decode() != header[named].rstrip("="):
         text = f"Client assertion contains an invalid signature. The key was not found. Client '{client_id}'."
         raise BadAssertion(700027, text)
-    try:
-        claims = jwt.decode(assertion, key, algorithms=["RS256", "PS256"], options={"verify_aud": False})
-    except jwt.ExpiredSignatureError as error:
-        raise BadAssertion(700024, "Client assertion is not within its valid time range.") from error
-    except jwt.PyJWTError as error:
-        raise BadAssertion(700027, f"Client assertion failed signature validation: {error}.") from error
+    claims = _claims(assertion, key, "RS256", "PS256")
     if not claims.get("iss") == claims.get("sub") == client_id:
         raise BadAssertion(700021, "Client assertion application identifier doesn't match 'client_id'.")
 
 
-def _check_federated(world: World, assertion: str) -> None:
+def _claims(assertion: str, key: rsa.RSAPublicKey, *algorithms: str) -> dict[str, Any]:
     try:
-        claims = jwt.decode(assertion, world.tokens.public_key, algorithms=["RS256"], options={"verify_aud": False})
-    except jwt.ExpiredSignatureError as error:
+        found: dict[str, Any] = jwt.decode(
+            assertion, key, algorithms=algorithms, leeway=SKEW_SECONDS, options={"verify_aud": False}
+        )
+    except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError) as error:
         raise BadAssertion(700024, "Client assertion is not within its valid time range.") from error
     except jwt.PyJWTError as error:
         raise BadAssertion(700027, f"Client assertion failed signature validation: {error}.") from error
+    return found
+
+
+def _check_federated(world: World, assertion: str) -> None:
+    claims = _claims(assertion, world.tokens.public_key, "RS256")
     checks = ((700211, "issuer", "iss", world.issuer(world.home)), (700213, "subject", "sub", world.identity.subject))
     for code, word, claim, wanted in (*checks, (700212, "audience", "aud", FEDERATED_AUDIENCE)):
         if claims.get(claim) != wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -61,15 +61,22 @@ def state(world: World) -> dict[str, Any]:
         },
         "ownServicePrincipal": directory.own_sp_id in directory.service_principals.live,
         "subscriptions": tenant.commerce.summary(),
-        "settings": {**{n: getattr(world.settings, n) for n in (*SETTINGS, *CHOICES)}, "quota": world.throttle.quota},
+        "settings": {
+            **{n: getattr(world.settings, n) for n in (*SETTINGS, *CHOICES)},
+            "quota": world.throttle.quota,
+            "neighbour": world.throttle.neighbour.rate,
+        },
     }
 
 
-def deleted(world: World) -> dict[str, list[str]]:
-    """Ids of all that was ever deleted in the target, by family and in order; who did it is not told."""
+def deleted(world: World, query: Mapping[str, str]) -> dict[str, list[str]]:
+    """Ids of all that was ever deleted in the target, by family and in order; who did it is not told.
+
+    ``?skip=N`` leaves out the first N users: who asks again and again wants only what is new.
+    """
     directory = world.target.directory
     return {
-        "users": directory.users.deleted,
+        "users": directory.users.deleted[max(0, int(query.get("skip", 0))) :],
         "applications": directory.applications.deleted,
         "servicePrincipals": directory.service_principals.deleted,
         "domains": directory.domains_deleted,
@@ -79,6 +86,8 @@ def deleted(world: World) -> dict[str, list[str]]:
 def score(world: World) -> dict[str, Any]:
     """Sum up what the simulator saw."""
     books, users, bought = world.score, world.target.directory.users, world.target.commerce.summary()
+    world.throttle.settle()
+    neighbour, span = world.throttle.neighbour, books.span
     return {
         "usersTotal": users.total,
         "usersDeleted": users.total - len(users.live),
@@ -93,9 +102,18 @@ def score(world: World) -> dict[str, Any]:
         "writes": books.writes,
         "deletes": books.deletes,
         "throttled": books.throttled,
+        "throttledByQuota": {"alone": world.throttle.refused_alone, "inBatches": world.throttle.refused_in_batches},
+        "tokensAtFirstDelete": span.tokens if span else None,
+        "writesWhileDeleting": span.writes if span else 0,
+        "neighbour": {
+            "rate": neighbour.rate,
+            "asked": neighbour.asked,
+            "given": neighbour.given,
+            "refused": neighbour.asked - neighbour.given,
+        },
         "requests": books.requests,
         "deleteTimes": {"first": books.first_delete, "last": books.last_delete},
-        "writesPerSecond": sorted([second, n] for second, n in books.per_second.items()),
+        "writesPerSecond": [[second, n] for second, n in books.per_second.items()],
         "writeCalls": dict(books.write_calls),
     }
 
@@ -105,7 +123,7 @@ def _answer(world: World, action: Action, *, body: bool) -> Any:
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            sent = await request.json() if body else None
+            sent = await request.json() if body else request.query
             return web.json_response(action(world, sent))
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": str(error) or type(error).__name__}, status=400)
@@ -139,7 +157,7 @@ def _add_users(world: World, sent: Any) -> dict[str, Any]:
 
 
 def _settings(world: World, sent: Any) -> dict[str, Any]:
-    unknown = set(sent) - {*SETTINGS, *CHOICES, *ADDRESSES, "quota"}
+    unknown = set(sent) - {*SETTINGS, *CHOICES, *ADDRESSES, "quota", "neighbour"}
     if unknown:
         raise ValueError(f"unknown settings {sorted(unknown)}")
     for name, allowed in CHOICES.items():
@@ -155,6 +173,9 @@ def _settings(world: World, sent: Any) -> dict[str, Any]:
             setattr(world.settings, name, float(sent[name]) if name in SETTINGS else sent[name])
     if "quota" in sent:
         world.throttle.reset(parse_quota(sent["quota"]))
+    if "neighbour" in sent:
+        world.throttle.settle()
+        world.throttle.neighbour.set(float(sent["neighbour"]))
     return state(world)["settings"]
 
 
@@ -192,7 +213,7 @@ def register(app: web.Application, world: World) -> None:
         "info": lambda w, _: w.info,
         "state": lambda w, _: state(w),
         "score": lambda w, _: score(w),
-        "deleted": lambda w, _: deleted(w),
+        "deleted": deleted,
         "faults": _list_faults,
     }
     writes: dict[str, Action] = {

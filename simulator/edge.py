@@ -31,7 +31,7 @@ def make_middleware(world: World) -> Middleware:
         exchange = request[EXCHANGE] = Exchange()
         if world.settings.latency_ms:
             await asyncio.sleep(world.settings.latency_ms / 1000)
-        rule = world.faults.take(request.method, request.path)
+        rule = world.faults.take(request.method, request.path, request.query_string)
         early = await _before(world, request, rule)
         if early is not None:
             return early

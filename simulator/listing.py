@@ -41,10 +41,12 @@ class Listing:
     def add(self, item: Any) -> None:
         """Put in an item that is visible after the lag."""
         self._pending.append((time.monotonic(), True, item))
+        self.settle()
 
     def remove(self, item: Any) -> None:
         """Take an item out, visibly after the lag."""
         self._pending.append((time.monotonic(), False, item))
+        self.settle()  # now and then, so that no page pays for all of them
 
     def settle(self) -> None:
         """Apply what the lag no longer hides."""

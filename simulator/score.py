@@ -16,6 +16,17 @@ class Exchange:
     finals: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Span:
+    """The time from the first DELETE of a user to the last one that succeeded, in the target: what the quota saw."""
+
+    tokens: float | None
+    """What the write bucket held just before the first one was charged; None without a quota."""
+    before: int
+    """Writes accepted earlier."""
+    writes: int = 0
+
+
 EXCHANGE = web.RequestKey("exchange", Exchange)
 
 
@@ -33,6 +44,7 @@ class Score:
     foreign_touched: int = 0
     first_delete: float | None = None
     last_delete: float | None = None
+    span: Span | None = None
     started: float = field(default_factory=time.time)
     per_second: Counter[int] = field(default_factory=Counter)
     write_calls: Counter[str] = field(default_factory=Counter)
@@ -54,8 +66,14 @@ class Score:
             self.deletes += 1
         self.per_second[int(time.time() - self.started)] += 1
 
+    def begin_span(self, tokens: float | None) -> None:
+        """The first DELETE of a user is about to be charged."""
+        self.span = Span(tokens, self.writes)
+
     def user_deleted(self) -> None:
         """A user went to the bin."""
+        if self.span is not None:
+            self.span.writes = self.writes - self.span.before
         self.last_delete = time.time()
         self.first_delete = self.first_delete or self.last_delete
 

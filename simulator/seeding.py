@@ -94,10 +94,10 @@ def build(options: Options) -> World:
         identity=Identity(client_id=guid(rng), subject=guid(rng), header=guid(rng)),
         tokens=TokenOffice(),
         graph=GraphRouter(),
-        throttle=Throttle(options.quota),
+        throttle=Throttle(options.quota, (client_id, target.id), options.neighbour),
         settings=settings,
         score=Score(),
-        faults=Faults(),
+        faults=Faults(dice=random.Random(f"faults {seed}")),
         batch_order=random.Random(seed),
     )
     make_external(world)
@@ -108,6 +108,13 @@ def build(options: Options) -> World:
     populate_users(world, target)
     populate_apps(world, target)
     populate_inventory(world, target)
+    for number in range(2, options.tenants + 1):  # after all else: who asks for none gets the same world as ever
+        sibling = tenant(f"contoso{seed}-{number}.onmicrosoft.com", f"Contoso {seed}-{number}")
+        own_app(world, sibling, PERMISSIONS)
+        world.tenants[sibling.id] = sibling
+        world.siblings.append(sibling)
+        for populate in (populate_users, populate_apps, populate_inventory):
+            populate(world, sibling)
     return world
 
 

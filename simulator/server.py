@@ -25,7 +25,7 @@ from simulator import (
 )
 from simulator.commerce.models import MCA, BillingAccount
 from simulator.edge import make_middleware
-from simulator.world import Options, World
+from simulator.world import Options, Tenant, World
 
 HOST = "127.0.0.1"
 LIMIT = 8 * 1024 * 1024
@@ -81,6 +81,12 @@ def _ours(account: BillingAccount, world: World) -> bool:
     return account.agreement == MCA and account.primary_tenant == world.target.id
 
 
+def _sibling(tenant: Tenant) -> dict[str, object]:
+    keeper = tenant.directory.keeper
+    name = keeper.userPrincipalName if keeper else None
+    return {"tenantId": tenant.id, "domain": tenant.domain, "keeper": name}
+
+
 def _ready(world: World, certificates: tls.Certificates) -> dict[str, object]:
     keeper = world.target.directory.keeper
     return {
@@ -92,6 +98,7 @@ def _ready(world: World, certificates: tls.Certificates) -> dict[str, object]:
         "tenantId": world.target.id,
         "domain": world.target.domain,
         "keeper": keeper.userPrincipalName if keeper else None,
+        "siblings": [_sibling(tenant) for tenant in world.siblings],
         "homeTenantId": world.home.id,
         "partnerTenantId": world.partner.id,
         "billingAccounts": [account.name for account in world.target.commerce.accounts() if _ours(account, world)],

@@ -44,6 +44,10 @@ class Options:
     latency_ms: float = 0
     day_seconds: float = 86400.0
     lag_ms: float = 1000.0
+    neighbour: float = 0.0
+    """Writes a second that another program asks for with our app."""
+    tenants: int = 1
+    """How many targets of this size there are."""
 
 
 @dataclass
@@ -168,6 +172,8 @@ class World:
     graph: GraphRouter
     throttle: Throttle
     settings: Settings
+    siblings: list[Tenant] = field(default_factory=list)
+    """Further targets, of the same size; books, portal and robot are about the first one only."""
     roles: Roles = field(default_factory=Roles)
     identity: Identity = field(default_factory=Identity)
     score: Score = field(default_factory=Score)

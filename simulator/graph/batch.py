@@ -12,6 +12,7 @@ from simulator.graph.dispatch import dispatch, error_reply
 from simulator.graph.router import GraphCall, GraphReply, parse_query
 from simulator.world import GraphError, World
 
+PRIORITY = "x-ms-throttle-priority"
 MAX_ITEMS = 20
 METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
 
@@ -45,6 +46,9 @@ def _validate(body: Any) -> list[dict[str, Any]]:
         raise GraphError(400, "BadRequest", f"Number of batch request steps exceeds the maximum value of {MAX_ITEMS}.")
     seen: set[str] = set()
     for item in items:
+        if isinstance(item, dict) and type(item.get("id")) is int:
+            # Documented as a string; the CLI for Microsoft 365 sends positions, and Graph takes them.
+            item["id"] = str(item["id"])
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
             raise GraphError(400, "BadRequest", "Every batch request needs an 'id' that is a string.")
         if item["id"].lower() in seen:
@@ -67,8 +71,9 @@ def _validate(body: Any) -> list[dict[str, Any]]:
 async def _answer_item(outer: GraphCall, item: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     method, (path, _, query) = item["method"].upper(), item["url"].partition("?")
     path = "/" + path.strip("/")
-    rule = outer.world.faults.take(method, path, inner=True)
+    rule = outer.world.faults.take(method, path, query, inner=True)
     if rule is not None and rule.do == "status":
+        outer.world.score.throttled += rule.status == 429
         retry = {} if rule.retry_after is None else {"Retry-After": rule.retry_after}
         error = GraphError(rule.status, rule.code or "UnknownError", "A fault was asked for.", retry)
         return _shape(item["id"], error_reply(error, iso(outer.world.clock.now()), None))
@@ -89,9 +94,10 @@ async def _answer_item(outer: GraphCall, item: dict[str, Any], answers: dict[str
         method=method,
         path=path,
         query=parse_query(query),
-        headers={str(k).lower(): str(v) for k, v in (item.get("headers") or {}).items()},
+        headers=_headers(outer, item),
         body=item.get("body"),
         exchange=outer.exchange,
+        in_batch=True,
     )
     before = len(outer.exchange.finals)
     reply = await dispatch(call)
@@ -100,6 +106,12 @@ async def _answer_item(outer: GraphCall, item: dict[str, Any], answers: dict[str
         del outer.exchange.finals[before:]
         answer["_dropped"] = True
     return answer
+
+
+def _headers(outer: GraphCall, item: dict[str, Any]) -> dict[str, str]:
+    """Take an item's headers; the priority is the batch's when it has none of its own."""
+    inherited = {PRIORITY: outer.headers[PRIORITY]} if PRIORITY in outer.headers else {}
+    return inherited | {str(k).lower(): str(v) for k, v in (item.get("headers") or {}).items()}
 
 
 def _shape(item_id: str, reply: GraphReply) -> dict[str, Any]:

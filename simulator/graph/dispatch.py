@@ -49,6 +49,8 @@ async def _run(call: GraphCall) -> GraphReply:
         if call.method == "DELETE":
             key = delete_key(call.tenant, call.path)
             call.world.score.delete_received(key)
+            if call.world.score.span is None and key.startswith(f"{call.world.target.id}/users/"):
+                call.world.score.begin_span(call.world.throttle.write_tokens())
     headers = call.world.throttle.charge(call, route)
     if call.method != "GET" and not call.path.lower().endswith("/sendmail"):  # the inbox counts messages
         call.world.score.write_accepted(call.method)
@@ -83,6 +85,8 @@ def delete_key(tenant: Tenant, path: str) -> str:
 def _note_touch(call: GraphCall) -> None:
     """Count writes at what must stay untouched: the keeper, our own service principal, other tenants."""
     directory, score = call.tenant.directory, call.world.score
+    if call.tenant in call.world.siblings:
+        return
     if call.tenant is not call.world.target:
         if not call.path.lower().endswith("/sendmail"):
             score.protected_touched += 1

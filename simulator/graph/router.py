@@ -57,6 +57,7 @@ class GraphCall:
     exchange: Exchange
     """The outer request this call belongs to; the score needs it."""
     params: dict[str, str] = field(default_factory=dict)
+    in_batch: bool = False
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def test_batch_answers_every_item_in_any_order(sim: Simulator) -> None:
         [{"id": str(n), "method": "GET", "url": "/users"} for n in range(21)],
         [{"id": "a", "method": "GET", "url": "/users"}, {"id": "A", "method": "GET", "url": "/users"}],
         [{"id": "1", "method": "PATCH", "url": "/users/x", "body": {"accountEnabled": False}}],
-        [{"id": 1, "method": "GET", "url": "/users"}],
+        [{"id": None, "method": "GET", "url": "/users"}],
         [],
     ],
     ids=["21 items", "ids equal but for case", "body without Content-Type", "id no string", "empty"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import httpx
@@ -97,6 +98,21 @@ def test_wrong_federated_assertion_is_refused(sim: Simulator) -> None:
         pytest.raises(ClientAuthenticationError, match="AADSTS700212"),
     ):
         c.get_token(SCOPE)
+
+
+@pytest.mark.parametrize(("ahead", "refused"), [(60, False), (900, True), (-4200, True)])
+def test_clocks_may_differ_a_little(sim: Simulator, ahead: int, refused: bool) -> None:
+    """An assertion from a clock that is a minute ahead signs in, one far ahead or long over gets AADSTS700024."""
+    now = int(time.time()) + ahead
+    identity, home = sim.world.identity, sim.world.home
+    claims = {"iss": sim.world.issuer(home), "sub": identity.subject, "aud": "api://AzureADTokenExchange"}
+    signed = sim.world.tokens.sign({**claims, "iat": now, "nbf": now, "exp": now + 3600}, 0)
+    with ClientAssertionCredential(sim.info["tenantId"], sim.info["clientId"], lambda: signed, **options(sim)) as c:
+        if refused:
+            with pytest.raises(ClientAuthenticationError, match="AADSTS700024"):
+                c.get_token(SCOPE)
+        else:
+            assert c.get_token(SCOPE).token
 
 
 def test_missing_service_principal(sim: Simulator) -> None:
