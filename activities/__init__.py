@@ -7,6 +7,7 @@ from activities.freeze import freeze_sign_ups, undo_freeze
 from activities.gates import judge_gate, open_gate
 from activities.mfa import turn_off_mfa
 from activities.preflight import check_preflight
+from activities.quota import share_quota
 from activities.readiness import check_readiness
 from activities.refused import review_refused
 from activities.report import write_report
@@ -36,6 +37,7 @@ ACTIVITIES = (
     undo_freeze,
     turn_off_sync,
     open_wave,
+    share_quota,
     work_shard,
     confirm_wave,
     list_subscriptions,

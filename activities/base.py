@@ -1,7 +1,8 @@
 """What every activity has around it: parts with their storage, stops as values, broken rails in the audit.
 
 An activity takes one plain dict and returns one. What a later try may cure is raised; what none can is returned as
-`{"stop": reason, "detail": text}`.
+`{"stop": reason, "detail": text}`. The answer also says what was asked of storage and of Microsoft (`usage`); what a
+try that was raised had asked is lost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
+from tenantclosure.model.tally import tallying
 from tenantclosure.names import Phase, Rail, Status, Word
 from tenantclosure.wiring import Parts, prepared
 
@@ -59,6 +61,11 @@ def activity(body: Body) -> Activity:
 
     async def run(order: dict) -> dict:  # plain types only: the Functions indexer refuses dict[str, Any]
         parts = await prepared()
+        with tallying() as used:
+            answer = await judged(parts, order)
+        return {**answer, "usage": used} if used else answer
+
+    async def judged(parts: Parts, order: Order) -> Order:
         try:
             return await body(parts, order)
         except Halt as halt:
@@ -91,18 +98,29 @@ def activity(body: Body) -> Activity:
 
 
 async def note_blocker(
-    parts: Parts, closure: str, what: str, why: str, remedy: str, items: list[str] | None = None
+    parts: Parts,
+    closure: str,
+    what: str,
+    why: str,
+    remedy: str,
+    items: list[str] | None = None,
+    *,
+    earliest: str | None = None,
 ) -> None:
-    """Put a blocker on the closure's row, in place of an earlier one of the same name; audited when it is new."""
-    entry = {"what": what, "why": why, "remedy": remedy, "who": "operator", "items": items or [], "earliest": None}
+    """Put a blocker on the closure's row, in place of an earlier one of the same name; audited when it is news, and
+    not only a later `earliest`.
+    """
+    entry = {"what": what, "why": why, "remedy": remedy, "who": "operator", "items": items or [], "earliest": earliest}
     row = await parts.ledger.closure(closure)
     if entry in row["blockers"]:
         return
+    news = {**entry, "earliest": None} not in [{**known, "earliest": None} for known in row["blockers"]]
 
     def edit(row: dict[str, Any]) -> None:
         row["blockers"] = [b for b in row["blockers"] if b["what"] != what] + [entry]
 
-    await parts.ledger.audit(closure, Word.BLOCKER_SEEN, None, {"what": what, "why": why})
+    if news:
+        await parts.ledger.audit(closure, Word.BLOCKER_SEEN, None, {"what": what, "why": why})
     await parts.ledger.change(closure, edit)
 
 

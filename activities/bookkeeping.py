@@ -8,6 +8,7 @@ from activities.approval import seconds_left, settle
 from activities.base import Halt, Order, activity, clear_blocker, phase_status
 from activities.guard import closed_for, show_status, undisputed, unhindered
 from activities.integrity import check_records
+from activities.usage import keep_usage
 from tenantclosure import outbox
 from tenantclosure.names import Control, Phase, Result, Status, Word
 from tenantclosure.policy import rails, timing
@@ -78,8 +79,12 @@ async def begin_phase(parts: Parts, order: Order) -> Order:
 
 @activity
 async def end_phase(parts: Parts, order: Order) -> Order:
-    """Set the phase's mark: no later run does it again. Whatever listing broke off in it has been whole since."""
+    """Set the phase's mark: no later run does it again. Whatever listing broke off in it has been whole since.
+
+    `spent` is what the run has used so far ({phase: usage}).
+    """
     ledger, closure = parts.ledger, order["closureId"]
+    await keep_usage(parts, order)
     await clear_blocker(parts, closure, "listing")
     if await ledger.mark(closure, order["phase"], order["serial"]) is None:
         await ledger.audit(closure, Word.PHASE_ENDED, None, {"phase": order["phase"], "serial": order["serial"]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 from tenantclosure.ports import Billing, Directory, ExternalDirectory, Partner
@@ -41,22 +42,29 @@ class Fence:
     """What stands before every write: `check` raises Halt or RailBroken when it must not be made any more."""
 
     def __init__(self, check: Callable[[], Awaitable[None]]) -> None:
-        self._check, self._open = check, False
+        self._check = check
 
     async def check(self) -> None:
-        """Ask now, unless a wave has asked."""
-        if not self._open:
+        """Ask now, unless the wave we are in has asked."""
+        if _ASKED.get() is not self:
             await self._check()
 
     @asynccontextmanager
     async def wave(self) -> AsyncIterator[None]:
-        """Ask once for the writes inside, which go out together; their intent is kept inside as well."""
+        """Ask once for the writes inside, which go out together; their intent is kept inside as well.
+
+        What runs beside it has not asked, and does so for itself.
+        """
         await self._check()
-        self._open = True
+        before = _ASKED.set(self)
         try:
             yield
         finally:
-            self._open = False
+            _ASKED.reset(before)
+
+
+_ASKED: ContextVar[Fence | None] = ContextVar("asked", default=None)
+"""The fence whose wave the running task is in."""
 
 
 async def _never() -> None:

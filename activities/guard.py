@@ -21,6 +21,7 @@ from tenantclosure.names import Control, Gate, Phase, Rail, Status
 from tenantclosure.policy import rails, window
 from tenantclosure.policy.planner import Spared
 from tenantclosure.ports import JSON, Directory
+from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
 
 AFTER_QUIET = frozenset(list(Phase)[list(Phase).index(Phase.QUIET) + 1 :])
@@ -100,7 +101,8 @@ async def pinned(parts: Parts, row: dict[str, Any], fence: Fence = READ_ONLY) ->
     directory = fenced.directory(parts, tenant, fence)
     # The request's domain may be a custom one that the plan removes; from the plan on the initial one is looked for.
     domain = row.get("initialDomain") or row["domain"]
-    rails.check_pin(tenant, await directory.identity(), await directory.organization(), domain)
+    identity, organization = await asyncio.gather(directory.identity(), directory.organization())
+    rails.check_pin(tenant, identity, organization, domain)
     return directory
 
 
@@ -119,9 +121,12 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: 
     standing: dict[str, JSON] = {}  # filled once every approval was judged
     fence = Fence(lambda: still_cleared(parts, order, standing))
     directory = await pinned(parts, row, fence)
-    keeper = await directory.find_user(manifest["keeper"]["id"])
-    rails.check_keeper(keeper, await directory.global_administrators(), manifest["keeper"]["id"])
-    own = await directory.own_service_principal()
+    keeper, administrators, own = await asyncio.gather(
+        directory.find_user(manifest["keeper"]["id"]),
+        directory.global_administrators(),
+        directory.own_service_principal(),
+    )
+    rails.check_keeper(keeper, administrators, manifest["keeper"]["id"])
     if own is not None and own.id != manifest["ownServicePrincipal"]:
         raise RailBroken(Rail.OWN_IDENTITY, "Our service principal is another one than in the plan.")
     after_quiet = first == Gate.PLAN and row["request"]["quietDays"] and order.get("phase") in AFTER_QUIET
@@ -139,13 +144,13 @@ async def still_cleared(parts: Parts, order: Order, approvals: dict[str, JSON]) 
     """Before each batch: nobody paused, aborted or took over, the window is open, every approval stands, and nobody
     touched people's words or the audit chain. Raises Halt, RailBroken.
 
-    An approval is judged anew only when its gate's document has changed, so this costs one read of each gate.
+    An approval is judged anew only when its gate's document has changed.
     """
-    row, _ = await asyncio.gather(unhindered(parts, order), check_words(parts, order["closureId"]))
+    row, words = await asyncio.gather(unhindered(parts, order), check_words(parts, order["closureId"]))
     if Gate.ROLLBACK not in approvals:  # restoring is not deleting
         await in_window(parts, row)
     for gate, doc in approvals.items():
-        if await parts.ledger.gate(row["closureId"], gate, row["planSerial"]) != doc:
+        if words.gate(gate, row["planSerial"]) != doc:
             approvals[gate] = await _approved(parts, row, gate)
 
 
@@ -209,9 +214,7 @@ async def read_shard(parts: Parts, clearance: Clearance, family: str, shard: int
     return items
 
 
-async def planned_ids(parts: Parts, clearance: Clearance, family: str) -> frozenset[str]:
-    """Ids of a whole family of the plan, from shards whose hashes are the approved ones."""
-    ids: set[str] = set()
+async def planned_ids(parts: Parts, clearance: Clearance, family: str, ids: Ids) -> None:
+    """Put a whole family of the plan into `ids`, from shards whose hashes are the approved ones; parts are shards."""
     for shard in range(len(clearance.manifest["families"][family]["shards"])):
-        ids.update(item.id for item in await read_shard(parts, clearance, family, shard))
-    return frozenset(ids)
+        ids.add((item.id for item in await read_shard(parts, clearance, family, shard)), shard)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
+from tenantclosure.ledger.gates import Words
 from tenantclosure.names import Rail
 from tenantclosure.policy.audit_chain import Verdict
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
 
 
-async def check_words(parts: Parts, closure: str) -> None:
-    """Before each batch: every decision is sealed and the audit chain was not cut. Raises RailBroken."""
-    _, fault = await asyncio.gather(parts.ledger.decisions(closure), parts.ledger.audit_fault(closure))
-    if fault:
+async def check_words(parts: Parts, closure: str) -> Words:
+    """Before each batch: every decision and gate is sealed and the audit chain was not cut. Raises RailBroken."""
+    words = await parts.ledger.words(closure)
+    if fault := await parts.ledger.chain_fault(closure, words.note):
         raise RailBroken(Rail.AUDIT, f"The audit chain {fault}.")
+    return words
 
 
 async def check_records(parts: Parts, closure: str) -> None:
@@ -41,11 +42,9 @@ async def check_evidence(parts: Parts, path: str, noted: JSON) -> None:
     """That a shard's journal begins with what its note says; what a crash let come after it may follow."""
     whole, length = hashlib.sha256(), 0
     try:
-        async for line in parts.records.read_lines(path):
-            if length >= noted["length"]:
-                break
-            whole.update(line + b"\n")
-            length += len(line) + 1
+        async for piece in parts.records.read_pieces(path, noted["length"]):
+            whole.update(piece)
+            length += len(piece)
     except RecordMissing:
         pass
     if (length, whole.hexdigest()) != (noted["length"], noted["sha256"]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from activities.base import Order, clear_blocker, note_blocker
+from activities.compare import Found
 from activities.guard import Clearance, read_shard
 from activities.journal import AGAIN, Journal
 from activities.shards import FOUND_DELETED, note_shard
@@ -25,17 +26,12 @@ SHOWN = 50
 REMEDY = "Undo the change, and they are removed in a later wave; otherwise they stay as if the plan had kept them."
 
 
-async def keep(parts: Parts, order: Order, clearance: Clearance, staying: Mapping[str, Staying]) -> None:
-    """Give each of these that is still to be sent the outcome `kept`, so that no shard of the wave sends it."""
-    family, left = order["family"], set(staying)
-    for shard in range(len(clearance.manifest["families"][family]["shards"])):
-        if not left:
-            break
+async def keep(parts: Parts, order: Order, clearance: Clearance, found: Found) -> None:
+    """Give what must stay and is still to be sent the outcome `kept`, so that no shard of the wave sends it."""
+    family, shards = order["family"], found.plan.parts(found.staying)
+    for shard in sorted(set(shards.values())):
         ids = {item.id for item in await read_shard(parts, clearance, family, shard)}
-        mine = {id_: staying[id_] for id_ in left & ids}
-        left -= ids
-        if not mine:
-            continue
+        mine = {id_: one for id_, one in found.staying.items() if shards[id_] == shard}
         path = names.evidence_path(order["closureId"], order["serial"], family, order["operation"], shard)
         journal = await Journal(parts.records, path).read()
         # One whose answer was lost may have gone, however it is listed.

@@ -92,13 +92,11 @@ async def of_people(parts: Parts, row: JSON, directory: Directory, history: Hist
 
 async def _sync(parts: Parts, row: JSON, directory: Directory) -> list[JSON]:
     """Directory sync, if it was turned off by our call or at our asking and is off still."""
-    turned = [
-        line["at"]
-        for line in map(json.loads, await parts.ledger.audit_lines(row["closureId"]))
-        if line["word"] == Word.WRITE_MADE
-        and line["detail"].get("write") == "sync-off"
-        and 200 <= int(line["detail"].get("status", 0)) < 300
-    ]
+    turned: list[str] = []
+    async for raw in parts.ledger.audit_stream(row["closureId"]):
+        line = json.loads(raw)
+        if line["word"] == Word.WRITE_MADE and line["detail"].get("write") == "sync-off":
+            turned += [line["at"]] if 200 <= int(line["detail"].get("status", 0)) < 300 else []
     turned += [
         task["provenAt"]
         for task in await parts.ledger.tasks(row["closureId"])

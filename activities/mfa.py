@@ -7,6 +7,7 @@ the phase goes on, because accounts that are still there are blockers anyway.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 
 from activities.base import Order, activity
 from activities.guard import cleared, planned_ids
@@ -14,6 +15,7 @@ from tenantclosure.errors import ServiceTrouble, SignInRefused, Throttled
 from tenantclosure.names import Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.ports import Clock, Directory
+from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
 
 MARK = "mfa-state"
@@ -33,33 +35,31 @@ async def turn_off_mfa(parts: Parts, order: Order) -> Order:
     """
     clearance = await cleared(parts, order)
     directory, clock = clearance.directory, parts.clock
-    left: list[str] = []
-    stay: set[str] = set()
-    async for page in directory.pages(Family.USERS):
-        left += [item.id for item in page if item.id != clearance.keeper]
-        stay |= {item.id for item in page if clearance.spared.reason(Family.USERS, item) is not None}
-    planned = await planned_ids(parts, clearance, Family.USERS)
-    ours = [id_ for id_ in left if id_ in planned and id_ not in stay]
-    states: dict[str, str] = {}
-    turned_off = 0
-    for start in range(0, len(ours), 20):
-        chunk = ours[start : start + 20]
-        found = await _states(clock, directory, chunk)
-        if found is None:
-            break  # beta is not to be had; what was not asked is unknown as well
-        on = _on(found)
-        rails.check_spared(frozenset(on), clearance.keeper, None)
-        if on:
-            await _tried(clock, directory.turn_off_mfa, on)
-            found |= await _states(clock, directory, on) or dict.fromkeys(on, "unknown")
-        turned_off += sum(1 for id_ in on if found[id_] == "disabled")
-        states |= found
-    unknown = [id_ for id_ in ours if states.get(id_, "unknown") == "unknown"]
+    left = turned_off = still_on = unknown = 0
+    with Ids() as ours:
+        await planned_ids(parts, clearance, Family.USERS, ours)
+        async for page in directory.pages(Family.USERS):
+            left += sum(item.id != clearance.keeper for item in page)
+            ours.mark(item.id for item in page if clearance.spared.reason(Family.USERS, item) is None)
+        unasked, ids = ours.count(marked=True), ours.each(marked=True)
+        while chunk := [*islice(ids, 20)]:
+            found = await _states(clock, directory, chunk)
+            if found is None:
+                break  # beta is not to be had; what was not asked is unknown as well
+            on = _on(found)
+            rails.check_spared(frozenset(on), clearance.keeper, None)
+            if on:
+                await _tried(clock, directory.turn_off_mfa, on)
+                found |= await _states(clock, directory, on) or dict.fromkeys(on, "unknown")
+            unasked -= len(chunk)
+            turned_off += sum(found[id_] == "disabled" for id_ in on)
+            still_on += len(_on(found))
+            unknown += sum(found.get(id_, "unknown") == "unknown" for id_ in chunk)
     told = {
-        "left": len(left),
+        "left": left,
         "turnedOff": turned_off,
-        "stillOn": len(_on(states)),
-        "unknown": len(unknown),
+        "stillOn": still_on,
+        "unknown": unknown + unasked,
         "securityDefaults": await directory.security_defaults(),
     }
     await parts.ledger.set_mark(order["closureId"], MARK, order["serial"], told)

@@ -6,28 +6,30 @@ there is asked about, and tried again at most once a day. What had gone and is t
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from activities.base import Order, activity, clear_blocker
+from activities.base import Order, activity
+from activities.compare import Found, compared
 from activities.guard import Clearance, cleared, read_shard
 from activities.journal import AGAIN, Journal
 from activities.kept import kept_lines, tell
 from activities.shards import note_shard
 from activities.tasks import Look, assign, settle
-from activities.waves import halt_if_grown, reviewed_mark, spared_ids, tokens
+from activities.waves import reviewed_mark
 from tenantclosure import names
 from tenantclosure.errors import RailBroken
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import Family, Outcome, Rail
-from tenantclosure.policy import drift, refusals
-from tenantclosure.policy.drift import Staying, staying
-from tenantclosure.policy.manual_tasks import manual_task
+from tenantclosure.policy import refusals
+from tenantclosure.policy.manual_tasks import SHOWN, manual_task
 from tenantclosure.policy.outcomes import unanswered
 from tenantclosure.policy.refusals import HARMLESS, Cause, Stuck
 from tenantclosure.ports import JSON
+from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
 
 NOT_LISTED = "somebody else removed it: a fresh look no longer finds it"
@@ -36,16 +38,20 @@ LOST = "no try was answered for good, and a fresh look no longer finds it"
 
 @activity
 async def review_refused(parts: Parts, order: Order) -> Order:
-    """{again, first, last, tokens, waiting}: how many items are to be tried again and in which shards, the quota that
-    is left, and how many items wait for a person. Repeated, it finds what it reopened before and asks nobody twice.
+    """{again, first, last, waiting}: how many items are to be tried again and in which shards, and how many items wait
+    for a person. Repeated, it finds what it reopened before and asks nobody twice.
+
+    Shards are looked at twice, one at a time: only all of them say whose turn it is.
     """
     clearance = await cleared(parts, order, writes=False)
-    review = _Review(parts, order, clearance, parts.clock.now())
-    await review.look()
-    await review.decide()
-    await review.ask()
-    await tell(parts, order["closureId"], order["family"], review.staying.values())
-    return {**review.range(), "tokens": await tokens(parts, order["closureId"]), "waiting": review.waiting()}
+    async with compared(parts, clearance, order["family"], items=True) as found:
+        with Ids() as states:
+            review = _Review(parts, order, clearance, found, states)
+            await review.look()
+            await review.keep()
+        await review.ask()
+        await tell(parts, order["closureId"], order["family"], found.staying.values())
+        return {**review.range(), "waiting": review.waiting}
 
 
 async def harmless(parts: Parts, closure: str, serial: int) -> frozenset[str]:
@@ -60,70 +66,109 @@ class _Shard:
 
     number: int
     items: dict[str, Item]
+    listed: dict[str, Item]
     journal: Journal
-    noted: JSON
     lines: list[JSON] = field(default_factory=list)
     stuck: dict[str, Stuck] = field(default_factory=dict)
     causes: dict[str, Cause] = field(default_factory=dict)
     reopen: set[str] = field(default_factory=set)
 
-    def left(self) -> list[str]:
-        """Ids that are to be sent (again)."""
-        return [id_ for id_ in self.items if not self.journal.settled(id_)]
+    def left(self) -> int:
+        """How many are to be sent (again)."""
+        return sum(not self.journal.settled(id_) for id_ in self.items)
 
     def oldest(self) -> str:
         """When the longest waiting of the items to be tried again was tried last."""
-        return min(self.stuck[id_].at or "" for id_ in self.reopen)
+        return min((self.stuck[id_].at or "" for id_ in self.reopen), default="")
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is kept of each such shard: its note, how many are to be sent, and which are due since when."""
+
+    noted: JSON
+    left: int
+    due: bool
+    oldest: str
+
+
+@dataclass(slots=True)
+class _Some:
+    """How many there are, and as many of them as a task can tell of."""
+
+    count: int = 0
+    first: list[Stuck] = field(default_factory=list)
+
+    def take(self, one: Stuck, most: int | None) -> None:
+        """Count one more."""
+        self.count += 1
+        if most is None or len(self.first) < most:
+            self.first.append(one)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Items with one cause: all of them, and those that are not tried again first."""
+
+    every: _Some = field(default_factory=_Some)
+    waiting: _Some = field(default_factory=_Some)
 
 
 class _Review:
-    """One look at one family."""
+    """One look at one family; `states` takes what was looked up by itself, so that nothing is looked up twice."""
 
-    def __init__(self, parts: Parts, order: Order, clearance: Clearance, now: datetime) -> None:
-        self.parts, self.order, self.clearance, self.now = parts, order, clearance, now
+    def __init__(self, parts: Parts, order: Order, clearance: Clearance, found: Found, states: Ids) -> None:
+        self.parts, self.order, self.clearance, self.found, self.states = parts, order, clearance, found, states
         self.closure, self.serial, self.family = order["closureId"], order["serial"], order["family"]
-        self.entry = clearance.manifest["families"][self.family]
-        self.shards: list[_Shard] = []
-        self.staying: dict[str, Staying] = {}
+        self.entry, self.now = clearance.manifest["families"][self.family], parts.clock.now()
+        self.shards: dict[int, _Known] = {}
+        self.holders: Mapping[str, tuple[str, ...]] = {}
+        self.reports: dict[str, str] = {}
+        self.roles: list[str] = []
+        self.grown: str | None = None
+        self.asked: dict[Cause, _Asked] = defaultdict(_Asked)
+        self.returned = self.waiting = 0
+        self.harmless: list[str] = []
 
     # -- what is there ------------------------------------------------------------------------------------------------
     async def look(self) -> None:
-        """Compare plan, evidence and a fresh listing: that of the retry wave as well. Halts with `drift` when there is
-        something nobody approved.
-        """
-        listed: dict[str, Item] = {}
-        async for page in self.clearance.directory.pages(self.family):
-            listed.update({item.id: item for item in page})
-        await clear_blocker(self.parts, self.closure, "listing")
+        """Compare plan, evidence and the fresh listing, that of the retry wave as well; nothing is written yet."""
+        mark = await self.parts.ledger.mark(self.closure, reviewed_mark(self.family), self.serial) or {}
+        if self.family == Family.USERS:
+            self.holders = await self.clearance.directory.role_holders()
+        self.roles = list(self.holders.get(self.clearance.spared.own_service_principal or "", ()))
+        more = set(self.roles) - set(mark.get("roles", self.roles))
+        self.grown = iso(self.now) if more else mark.get("grown")
+        tasks = await self.parts.ledger.tasks(self.closure)
+        self.reports = {task["taskId"]: str(task["reports"][-1]["at"]) for task in tasks if task["reports"]}
         noted = {
             shard: doc
             async for _, family, operation, shard, doc in self.parts.ledger.shards(self.closure, self.serial)
             if (family, operation) == (self.family, "delete")
         }
-        planned: set[str] = set()
-        concerned: list[tuple[int, dict[str, Item]]] = []
-        for shard in range(len(self.entry["shards"])):
-            items = {item.id: item for item in await read_shard(self.parts, self.clearance, self.family, shard)}
-            planned |= items.keys()
-            doc = noted.get(shard)
+        for number in range(len(self.entry["shards"])):
+            doc = noted.get(number)
             refused = doc is not None and (not doc.get("done") or any(doc.get(outcome) for outcome in AGAIN))
-            if refused or items.keys() & listed.keys():
-                concerned.append((shard, items))
-        known = spared_ids(self.clearance)
-        halt_if_grown(self.family, drift.compare(frozenset(planned), known, listed))
-        self.staying = staying(self.clearance.spared, self.family, known, listed.values())
-        for shard, items in concerned:
-            path = names.evidence_path(self.closure, self.serial, self.family, "delete", shard)
-            journal = await Journal(self.parts.records, path).read()
-            if not journal.outcomes.keys() <= items.keys():
-                raise RailBroken(Rail.SHARD_HASH, f"The evidence of shard {shard} names an item that is not in it.")
-            found = _Shard(shard, items, journal, noted.get(shard, {}))
-            await self._sort_out(found, listed)
-            self.shards.append(found)
+            if refused or self.found.listed[number]:
+                shard = await self._read(number)
+                self.shards[number] = _Known(doc or {}, shard.left(), bool(shard.reopen), shard.oldest())
 
-    async def _sort_out(self, shard: _Shard, listed: dict[str, Item]) -> None:
+    async def _read(self, number: int) -> _Shard:
+        """A shard as plan, evidence and listing show it, with each cause and what is due again."""
+        items = {item.id: item for item in await read_shard(self.parts, self.clearance, self.family, number)}
+        path = names.evidence_path(self.closure, self.serial, self.family, "delete", number)
+        journal = await Journal(self.parts.records, path).read()
+        if not journal.outcomes.keys() <= items.keys():
+            raise RailBroken(Rail.SHARD_HASH, f"The evidence of shard {number} names an item that is not in it.")
+        notes = self.found.plan.notes(items)
+        shard = _Shard(number, items, {id_: Item.from_dict(json.loads(note)) for id_, note in notes.items()}, journal)
+        await self._sort_out(shard)
+        self._judge(shard)
+        return shard
+
+    async def _sort_out(self, shard: _Shard) -> None:
         """Listings lag, so what contradicts the evidence is read once more by itself."""
-        journal = shard.journal
+        journal, listed = shard.journal, shard.listed
         there = {**journal.refusals, **journal.kept}
         gone = [id_ for id_ in there if id_ not in listed]
         back = [id_ for id_ in journal.outcomes if id_ not in there and id_ in listed]
@@ -144,16 +189,18 @@ class _Review:
                 at=line.get("at"),
                 was=journal.causes.get(id_),
                 again=id_ in journal.reopened,
-                stays=id_ in self.staying,
+                stays=id_ in self.found.staying,
             )
-        here = {id_: self.staying[id_] for id_ in shard.items if id_ in self.staying and id_ not in states}
+        staying = self.found.staying
+        here = {id_: staying[id_] for id_ in shard.items if id_ in staying and id_ not in states}
         shard.lines += kept_lines(journal, here, iso(self.now))
 
     async def _states(self, ids: list[str]) -> dict[str, str]:
-        states: dict[str, str] = {}
-        for start in range(0, len(ids), 20):
-            states |= await self.clearance.directory.states_of(self.family, ids[start : start + 20])
-        return states
+        fresh = self.states.add(ids)
+        for start in range(0, len(fresh), 20):
+            found = await self.clearance.directory.states_of(self.family, fresh[start : start + 20])
+            self.states.note(found.items())
+        return self.states.notes(ids)
 
     def _gone(self, id_: str, journal: Journal) -> JSON:
         """Ours only if one of our tries may have worked after all."""
@@ -162,49 +209,53 @@ class _Review:
         return unanswered(id_, outcome, why, iso(self.now))
 
     # -- what is tried again ------------------------------------------------------------------------------------------
-    async def decide(self) -> None:
-        """Name each cause and reopen what is due; both are in the evidence before anything relies on them."""
-        mark = await self.parts.ledger.mark(self.closure, reviewed_mark(self.family), self.serial) or {}
-        holders = await self.clearance.directory.role_holders() if self.family == Family.USERS else {}
-        roles = list(holders.get(self.clearance.spared.own_service_principal or "", ()))
-        grown = iso(self.now) if set(roles) - set(mark.get("roles", roles)) else mark.get("grown")
-        tasks = await self.parts.ledger.tasks(self.closure)
-        reports = {task["taskId"]: str(task["reports"][-1]["at"]) for task in tasks if task["reports"]}
-        for shard in self.shards:
-            for id_, one in shard.stuck.items():
-                cause = shard.causes[id_] = refusals.cause_of(self.family, one, holders)
-                before = one.was or refusals.cause_of(self.family, one, holders, one.planned)
-                asked = [names.task_id(kind, target) for kind, target, *_ in refusals.asks(self.family, cause, [one])]
-                news = max(filter(None, (grown, *(reports.get(task) for task in asked))), default=None)
-                if refusals.again(one, cause, before, news, self.now, self.order["daySeconds"]):
-                    shard.reopen.add(id_)
+    def _judge(self, shard: _Shard) -> None:
+        """Name each cause and what is due."""
+        for id_, one in shard.stuck.items():
+            cause = shard.causes[id_] = refusals.cause_of(self.family, one, self.holders)
+            before = one.was or refusals.cause_of(self.family, one, self.holders, one.planned)
+            asked = [names.task_id(kind, target) for kind, target, *_ in refusals.asks(self.family, cause, [one])]
+            news = max(filter(None, (self.grown, *(self.reports.get(task) for task in asked))), default=None)
+            if refusals.again(one, cause, before, news, self.now, self.order["daySeconds"]):
+                shard.reopen.add(id_)
+
+    async def keep(self) -> None:
+        """Reopen what is due; that and each cause are in the evidence before anything relies on them."""
         turn = self._turn()
-        for shard in self.shards:
-            later = set() if shard.number in turn else shard.reopen
+        for number, known in self.shards.items():
+            shard = await self._read(number)
+            later = set() if number in turn else shard.reopen
             shard.reopen = shard.reopen - later
-            await self._keep(shard, later)
-        causes = [pair for shard in self.shards for pair in shard.causes.items()]
-        told = {
-            "returned": sum(cause == Cause.RETURNED for _, cause in causes),
-            "harmless": [id_ for id_, cause in causes if cause in HARMLESS],
-            "roles": roles,
-            "grown": grown,
-        }
+            await self._write(shard, known, later)
+            known.left, known.due, known.oldest = shard.left(), bool(shard.reopen), shard.oldest()
+            self._count(shard)
+        told = {"returned": self.returned, "harmless": self.harmless, "roles": self.roles, "grown": self.grown}
         await self.parts.ledger.set_mark(self.closure, reviewed_mark(self.family), self.serial, told)
+
+    def _count(self, shard: _Shard) -> None:
+        for id_, cause in shard.causes.items():
+            self.returned += cause == Cause.RETURNED
+            if cause in HARMLESS:
+                self.harmless.append(id_)
+            asked, most = self.asked[cause], None if refusals.one_each(self.family, cause) else SHOWN
+            asked.every.take(shard.stuck[id_], most)
+            if id_ not in shard.reopen:
+                asked.waiting.take(shard.stuck[id_], most)
+                self.waiting += cause not in HARMLESS
 
     def _turn(self) -> frozenset[int]:
         """Shards that may be worked now: privileged ones never beside ordinary ones, who has waited longer first."""
-        groups: tuple[list[_Shard], list[_Shard]] = ([], [])
-        for shard in self.shards:
-            groups[shard.number >= self.entry["privilegedFrom"]].append(shard)
+        groups: tuple[dict[int, _Known], dict[int, _Known]] = ({}, {})
+        for number, known in self.shards.items():
+            groups[number >= self.entry["privilegedFrom"]][number] = known
         for group in groups:
-            if any(shard.left() for shard in group):
-                return frozenset(shard.number for shard in group)
-        waiting = [[shard for shard in group if shard.reopen] for group in groups]
-        first = min((group for group in waiting if group), key=lambda group: min(s.oldest() for s in group), default=[])
-        return frozenset(shard.number for shard in first)
+            if any(known.left for known in group.values()):
+                return frozenset(group)
+        due = [{number: known for number, known in group.items() if known.due} for group in groups]
+        first = min(filter(None, due), key=lambda group: min(known.oldest for known in group.values()), default={})
+        return frozenset(first)
 
-    async def _keep(self, shard: _Shard, later: set[str]) -> None:
+    async def _write(self, shard: _Shard, known: _Known, later: set[str]) -> None:
         """Write what was found in one append, and the shard's counts after it; `later` is due, but not its turn."""
         at = iso(self.now)
         changed: dict[str, list[str]] = defaultdict(list)
@@ -218,38 +269,35 @@ class _Review:
             lines.append({"t": "retry", "ids": fresh, "at": at})
         await shard.journal.answered(lines)
         done = not shard.left()
-        stale = done and shard.noted.get("sha256") != shard.journal.sha256()
-        if stale or shard.noted.get("done", False) != done:
+        stale = done and known.noted.get("sha256") != shard.journal.sha256()
+        if stale or known.noted.get("done", False) != done:
             await note_shard(self.parts, self.order, shard.number, shard.journal, done=done)
 
     # -- what a person has to do --------------------------------------------------------------------------------------
     async def ask(self) -> None:
         """Open or refresh a task for each cause; prove those whose cause is gone."""
-        found: dict[Cause, list[Stuck]] = defaultdict(list)
-        trying = set()
-        for shard in self.shards:
-            for id_, cause in shard.causes.items():
-                found[cause].append(shard.stuck[id_])
-            trying |= shard.reopen
         known = {
             task["taskId"]: task
             for task in await self.parts.ledger.tasks(self.closure)
             if task["state"] == "open" and task.get("family") == self.family
         }
         named = set()
-        for cause, stuck in found.items():
-            for kind, target, _, about in refusals.asks(self.family, cause, stuck):
+        for cause, asked in self.asked.items():
+            waiting = {one.item.id for one in asked.waiting.first}
+            for kind, target, _, about in refusals.asks(self.family, cause, asked.every.first):
                 task_id = names.task_id(kind, target)
                 named.add(task_id)
                 # Nobody is asked about what is tried again first; who was asked already keeps the whole list.
-                shown = about if task_id in known else [one for one in about if one.item.id not in trying]
-                if shown:
-                    await self._assign(cause, shown)
+                if refusals.one_each(self.family, cause):
+                    if task_id in known or about[0].item.id in waiting:
+                        await self._assign(cause, _Some(1, about))
+                elif task_id in known or waiting:
+                    await self._assign(cause, asked.every if task_id in known else asked.waiting)
         for task_id in known.keys() - named:
             await self._prove(known[task_id])
 
-    async def _assign(self, cause: Cause, stuck: list[Stuck]) -> None:
-        ((kind, target, name, about),) = refusals.asks(self.family, cause, stuck)
+    async def _assign(self, cause: Cause, some: _Some) -> None:
+        ((kind, target, name, about),) = refusals.asks(self.family, cause, some.first, some.count)
         row = self.clearance.row
         why = refusals.why(cause, about)
         task = manual_task(
@@ -280,16 +328,7 @@ class _Review:
     # -- what it comes to ---------------------------------------------------------------------------------------------
     def range(self) -> JSON:
         """How many items are to be tried again, in which shards."""
-        turn = self._turn()
-        left = {shard.number: len(shard.left()) for shard in self.shards if shard.number in turn}
+        left = {number: self.shards[number].left for number in self._turn()}
         numbers = [number for number, count in left.items() if count]
         first, last = (min(numbers), max(numbers) + 1) if numbers else (0, 0)
         return {"again": sum(left.values()), "first": first, "last": last}
-
-    def waiting(self) -> int:
-        """Items that wait for a person."""
-        return sum(
-            cause not in HARMLESS and id_ not in shard.reopen
-            for shard in self.shards
-            for id_, cause in shard.causes.items()
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from activities.base import Order, activity
@@ -11,6 +12,7 @@ from activities.integrity import check_evidence, sentence
 from activities.journal import last_outcomes
 from activities.mfa import MARK as MFA
 from activities.rolled_back import rollbacks
+from activities.usage import account, keep_usage
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
@@ -20,18 +22,25 @@ from tenantclosure.rendering import outcomes_csv
 from tenantclosure.rendering.report import report_html, report_json
 from tenantclosure.wiring import Parts
 
+PART = 8 * 1024 * 1024
+"""Bytes of one part of the CSV, about 40,000 items."""
+
 
 @activity
 async def write_report(parts: Parts, order: Order) -> Order:
-    """Gather, render and store the report; the audit line comes first, so the report holds the chain's head with it."""
+    """Gather, render and store the report; the audit line comes first, so the report holds the chain's head with it.
+
+    `spent` is what the run has used so far ({phase: usage}); the writing of the report is not in it.
+    """
     ledger, closure = parts.ledger, order["closureId"]
+    await keep_usage(parts, order)
     await ledger.audit(closure, Word.REPORT_WRITTEN, None, {"result": order["result"], "why": order.get("why", "")})
     spoiled: list[str] = []
-    outcomes = await _outcomes(parts, closure, spoiled)
+    files = await _write_csv(parts, closure, _outcomes(parts, closure, spoiled))
     report = await gather(parts, closure, order["result"], order.get("why", ""), spoiled)
     await parts.records.write_blob(names.report_path(closure, "json"), report_json(report))
     await parts.records.write_blob(names.report_path(closure, "html"), report_html(report).encode())
-    await parts.records.write_blob(names.report_path(closure, "csv"), outcomes)
+    await ledger.set_mark(closure, names.REPORT, 0, {"parts": files})
     return {}
 
 
@@ -39,8 +48,8 @@ async def gather(parts: Parts, closure: str, result: str, why: str, spoiled: lis
     """The report's data (shape: rendering/report.py). Records that can't be trusted are left out and named."""
     ledger = parts.ledger
     row = await ledger.closure(closure)
-    lines = await ledger.audit_lines(closure)
-    verdict = await ledger.audit_verdict(closure)
+    timeline: list[dict[str, Any]] = []
+    verdict = await ledger.audit_verdict(closure, lambda line: timeline.append(_told(line)))
     marks = await ledger.marks(closure, spoiled)
     gone = next((doc for (mark, _), doc in sorted(marks.items()) if mark == "tenant-gone"), None)
     looks = {serial: doc for (mark, serial), doc in marks.items() if mark == names.CHECKS}
@@ -49,7 +58,6 @@ async def gather(parts: Parts, closure: str, result: str, why: str, spoiled: lis
     plan = rollback.plan_before(row)
     planned: dict[str, int] = dict(plan["families"])
     counts, resent = await _counts(parts, closure, plan["serial"], planned, standings)
-    timeline = [_told(json.loads(line)) for line in lines[: verdict.lines]]
     if (fault := sentence(verdict)) is not None:
         spoiled.append(fault)
     blockers = [*row["blockers"], *untrusted.blockers(spoiled)]
@@ -79,9 +87,11 @@ async def gather(parts: Parts, closure: str, result: str, why: str, spoiled: lis
         "timeline": timeline,
         "blockers": blockers,
         "closing": _closing(looks[max(looks)]) if row["blockers"] and looks else None,
+        "confirmed": _confirmed(marks),
         "tenantGone": {"provenAt": gone["at"], "sightings": gone["sightings"]} if gone else None,
         "audit": {"ok": verdict.ok, "lines": verdict.lines, "head": verdict.head},
         "resent": resent,
+        "usage": account(marks),
         "access": await _access(parts, closure, plan["serial"], marks),
         "rollbacks": await rollbacks(parts, row),
     }
@@ -133,9 +143,29 @@ async def _counts(
     return {family: {"planned": planned.get(family, 0), **empty, **found} for family, found in counts.items()}, resent
 
 
-async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> bytes:
-    """Every item's outcome, from the shards' evidence, as CSV. Evidence that is not what was written is left out."""
-    out = bytearray(outcomes_csv.header())
+async def _write_csv(parts: Parts, closure: str, rows: AsyncGenerator[bytes]) -> int:
+    """Store the CSV in parts that one answer can carry, each with its header. Returns how many they are."""
+    ahead, number = await anext(rows, None), 0
+
+    async def part() -> AsyncIterator[bytes]:
+        nonlocal ahead
+        size = 0
+        yield outcomes_csv.header()
+        while ahead is not None and (not size or size + len(ahead) <= PART):
+            yield ahead
+            size += len(ahead)
+            ahead = await anext(rows, None)
+
+    while ahead is not None or not number:
+        number += 1
+        await parts.records.write_pieces(names.report_path(closure, "csv", number), part())
+    return number
+
+
+async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> AsyncGenerator[bytes]:
+    """Every item's outcome, from the shards' evidence, as CSV, a shard at a time. Evidence that is not what was written
+    is left out.
+    """
     async for serial, family, operation, shard, noted in parts.ledger.shards(closure, spoiled=spoiled):
         path = names.evidence_path(closure, serial, family, operation, shard)
         try:
@@ -146,20 +176,29 @@ async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> bytes:
             spoiled.append(fault.detail if isinstance(fault, RailBroken) else f"{path} can't be read with its shard.")
             continue
         named = [{**entry, "name": listed.get(entry["id"], "")} for entry in entries.values()]
-        out += outcomes_csv.rows(family, operation, named)
+        yield outcomes_csv.rows(family, operation, named)
     for told in await rollbacks(parts, await parts.ledger.closure(closure)):
         besides = [entry for entry in (*told["restored"], *told["left"]) if "what" in entry]
         for entry in besides:
-            out += outcomes_csv.rows(entry["family"], entry["what"], [{**entry, "reason": entry["why"]}])
+            yield outcomes_csv.rows(entry["family"], entry["what"], [{**entry, "reason": entry["why"]}])
         for entry in told["impossible"]:
             lost = {**entry, "outcome": "impossible", "reason": entry["why"]}
-            out += outcomes_csv.rows(entry["family"], "rollback", [lost])
-    return bytes(out)
+            yield outcomes_csv.rows(entry["family"], "rollback", [lost])
 
 
 async def _names(parts: Parts, path: str) -> dict[str, str]:
     listed = [json.loads(line) async for line in parts.records.read_lines(path)]
     return {item["id"]: item["name"] for item in listed}
+
+
+def _confirmed(marks: dict[tuple[str, int], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By family: when a fresh listing last showed that nothing of ours is left, and what else was listed."""
+    before = "confirmed-"
+    return {
+        mark.removeprefix(before): {"at": doc["at"], "left": doc["left"]}
+        for (mark, _), doc in sorted(marks.items())
+        if mark.startswith(before)
+    }
 
 
 def _closing(look: dict[str, Any]) -> dict[str, Any]:

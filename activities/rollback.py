@@ -13,7 +13,6 @@ from activities.freeze import still_frozen
 from activities.guard import pinned, read_manifest, unhindered
 from activities.history import History, read_history
 from activities.leftovers import of_people, of_sellers
-from activities.waves import tokens
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.model.inventory import Item
@@ -62,7 +61,7 @@ async def begin_rollback(parts: Parts, order: Order) -> Order:
 async def plan_rollback(parts: Parts, order: Order) -> Order:
     """Freeze the plan of a rollback, or tell of the one that is frozen.
 
-    Returns {items, waves: [{family, operation, shards}], tokens}; `items` counts what people have to agree to. The
+    Returns {items, waves: [{family, operation, shards}]}; `items` counts what people have to agree to. The
     freeze of sign-ups is not among them: every end that is not `closed` puts that back.
     """
     row = await unhindered(parts, order)
@@ -73,7 +72,7 @@ async def plan_rollback(parts: Parts, order: Order) -> Order:
         {"family": family, "operation": operation, "shards": len(document["families"][family]["shards"])}
         for family, operation in rollback.WAVES
     ]
-    return {"items": rollback.items(document), "waves": waves, "tokens": await tokens(parts, row["closureId"])}
+    return {"items": rollback.items(document), "waves": waves}
 
 
 async def _freeze(parts: Parts, row: JSON) -> dict[str, Any]:

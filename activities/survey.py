@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +22,9 @@ from tenantclosure.names import REMOVED_FAMILIES, SHARDED_FAMILIES, Family, Word
 from tenantclosure.policy import rails
 from tenantclosure.policy.canonical import canonical, digest
 from tenantclosure.policy.planner import Shards, Spared, family_entry, manifest
+from tenantclosure.ports import Directory
+from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
-
-BLOCK = 1024 * 1024
-"""Bytes of a listing that are gathered before they are stored."""
 
 
 @activity
@@ -37,27 +38,32 @@ async def survey_family(parts: Parts, order: Order) -> Order:
     found = await parts.ledger.mark(row["closureId"], mark, row["planSerial"])
     if found is not None:
         return {"family": family, "count": found["count"]}
-    count, whole, lines, seen = 0, hashlib.sha256(), bytearray(), set()
-    chunks: list[bytes] = []
-    async for page in directory.pages(family):
-        for item in page:
-            if item.id in seen:
-                raise ListingIncomplete(family, count, f"the id {item.id} came twice")
-            seen.add(item.id)
-            lines += canonical(item.to_dict()) + b"\n"
-            count += 1
-        if len(lines) >= BLOCK:
-            chunks.append(bytes(lines))
-            lines.clear()
-    chunks.append(bytes(lines))
-    data = b"".join(chunks)
-    whole.update(data)
-    await parts.records.write_blob(path, data)
+    listing = _Listing(family)
+    await parts.records.write_pieces(path, listing.lines(directory))
     await clear_blocker(parts, row["closureId"], "listing")
-    await parts.ledger.set_mark(
-        row["closureId"], mark, row["planSerial"], {"count": count, "sha256": whole.hexdigest(), "complete": True}
-    )
-    return {"family": family, "count": count}
+    told = {"count": listing.count, "sha256": listing.whole.hexdigest(), "complete": True}
+    await parts.ledger.set_mark(row["closureId"], mark, row["planSerial"], told)
+    return {"family": family, "count": listing.count}
+
+
+class _Listing:
+    """One family's listing on its way into the snapshot: what went by is counted and hashed."""
+
+    def __init__(self, family: str) -> None:
+        self.family, self.count, self.whole = family, 0, hashlib.sha256()
+
+    async def lines(self, directory: Directory) -> AsyncIterator[bytes]:
+        """NDJSON, page by page. Raises ListingIncomplete, also when an id comes twice."""
+        with Ids() as seen:
+            async for page in directory.pages(self.family):
+                ids = Counter(item.id for item in page)
+                ids.subtract(seen.add(ids))
+                if again := min((id_ for id_, times in ids.items() if times), default=""):
+                    raise ListingIncomplete(self.family, self.count, f"the id {again} came twice")
+                data = b"".join(canonical(item.to_dict()) + b"\n" for item in page)
+                self.count += len(page)
+                self.whole.update(data)
+                yield data
 
 
 @activity

@@ -63,10 +63,20 @@ class Api:
                 return
             page = self.get(following)
 
+    def parts(self, path: str, **query: str) -> Iterator[bytes]:
+        """GET something large that may come in several files, as one: each begins with the same line of names."""
+        with self.stream(path, **query) as answer:
+            yield from answer.iter_bytes()
+            following = _next(answer)
+        while following.startswith("/api/"):
+            with self.stream(following) as answer:
+                yield from _after_first_line(answer.iter_bytes())
+                following = _next(answer)
+
     @contextmanager
     def stream(self, path: str, **query: str) -> Iterator[httpx.Response]:
         """GET something large; the caller reads it while the block is open."""
-        with self._answer("GET", path, params=query, headers={"Accept": "*/*"}) as response:
+        with self._answer("GET", path, params=query or None, headers={"Accept": "*/*"}) as response:
             yield response
 
     @contextmanager
@@ -82,6 +92,22 @@ class Api:
             raise Unreachable(
                 f"Cannot reach {self.url} ({why}): start it with `closure serve`, or name another with --server."
             ) from None
+
+
+def _next(response: httpx.Response) -> str:
+    """Where the header Link says that it goes on; empty at the end."""
+    return str(response.links.get("next", {}).get("url", ""))
+
+
+def _after_first_line(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        _, newline, rest = head.partition(b"\n")
+        if newline:
+            yield rest
+            yield from chunks
+            return
 
 
 def refusal(response: httpx.Response, url: str) -> CliError:

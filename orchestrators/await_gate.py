@@ -10,7 +10,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import Flow, Stop, call, woken
+from orchestrators.flow import Flow, Stop, afresh, call, woken
 from tenantclosure.names import Activity
 
 LOOK_AGAIN = 3600.0
@@ -32,5 +32,4 @@ def await_gate(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
                 return found
     except Stop as stop:
         return {"stop": stop.reason, "detail": stop.detail}
-    ctx.continue_as_new(order, save_events=True)
-    return None
+    return afresh(ctx, order)

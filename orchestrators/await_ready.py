@@ -10,9 +10,9 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import Flow, Stop, all_of, call, child, woken
+from orchestrators.end_subscriptions import end_all
+from orchestrators.flow import Flow, Stop, afresh, call, woken
 from orchestrators.waves import review
-from tenantclosure import names
 from tenantclosure.names import Activity, Family
 from tenantclosure.policy import timing
 from tenantclosure.policy.selling import Provider
@@ -27,22 +27,14 @@ def await_ready(ctx: task.OrchestrationContext, order: dict[str, Any]) -> Flow:
     try:
         run = {**order, "instance": ctx.instance_id}
         found = yield from call(ctx, Activity.LIST_SUBSCRIPTIONS, {**run, "providers": list(Provider), "due": True})
-        ending = {**run, "goal": Goal.DELETED, "park": True, "waiter": ctx.instance_id}
-        ended = yield from all_of(
-            [
-                child(ctx, names.END_SUBSCRIPTION, {**ending, "item": item}, f"{order['looks']}-{number}")
-                for number, item in enumerate(found["items"])
-            ]
-        )
+        seconds = yield from end_all(ctx, {**run, "goal": Goal.DELETED, "park": True}, found["items"])
         for family in REVIEWED:
-            yield from review(ctx, run, family, f"{order['looks']}-")
+            yield from review(ctx, run, family)
         look = yield from call(ctx, Activity.CHECK_READINESS, run)
         if look["ready"]:
             return {}
         least = run["daySeconds"] * min(timing.HOUR * 2 ** min(order["looks"], 5), 1.0)
-        dates = [found["seconds"], look["seconds"], *(one["seconds"] for one in ended)]
-        yield from woken(ctx, max(min(least, *dates), run["leastPoll"]))
+        yield from woken(ctx, max(min(least, found["seconds"], look["seconds"], seconds), run["leastPoll"]))
     except Stop as stop:
         return {"stop": stop.reason, "detail": stop.detail}
-    ctx.continue_as_new({**order, "looks": order["looks"] + 1}, save_events=True)
-    return None
+    return afresh(ctx, {**order, "looks": order["looks"] + 1})

@@ -19,7 +19,8 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.flow import HELD, Flow, Stop, all_of, call, child, pause, woken
+from orchestrators.end_subscriptions import end_all
+from orchestrators.flow import HELD, Flow, Stop, all_of, call, child, pause, spend_on, spent, woken
 from orchestrators.waves import remove, review, work_shards
 from tenantclosure import names
 from tenantclosure.names import Activity, Family, Gate, Phase, Result, TaskKind
@@ -83,9 +84,10 @@ def _phases(ctx: task.OrchestrationContext, run: Run, done: list[str]) -> Flow:
     for phase, work in ROLLBACK if run["rollback"] else STORY:
         if phase in done:
             continue
+        yield from spend_on(phase)
         begun = yield from call(ctx, Activity.BEGIN_PHASE, {**run, "phase": phase})
         yield from work(ctx, {**run, "phase": phase, "since": begun["since"]})
-        yield from call(ctx, Activity.END_PHASE, {**run, "phase": phase})
+        yield from call(ctx, Activity.END_PHASE, {**run, "phase": phase, "spent": (yield from spent())})
     return run["endsAs"] or Result.CLOSED
 
 
@@ -99,10 +101,11 @@ def _until_free(ctx: task.OrchestrationContext, run: Run) -> Flow:
 
 
 def _finish(ctx: task.OrchestrationContext, run: Run, result: str) -> Flow:
+    yield from spend_on(Phase.REPORT)
     if result != Result.CLOSED:
         yield from call(ctx, Activity.UNDO_FREEZE, run)
     yield from call(ctx, Activity.BEGIN_PHASE, {**run, "phase": Phase.REPORT})
-    yield from call(ctx, Activity.WRITE_REPORT, {**run, "result": result})
+    yield from call(ctx, Activity.WRITE_REPORT, {**run, "result": result, "spent": (yield from spent())})
     yield from call(ctx, Activity.END_CLOSURE, {**run, "result": result})
 
 
@@ -216,7 +219,7 @@ def _roll_back(ctx: task.OrchestrationContext, run: Run) -> Flow:
     found = yield from call(ctx, Activity.PLAN_ROLLBACK, run)  # planned already: it only tells what is in it
     for wave in found["waves"]:  # {family, operation, shards}: those to restore, then those to let in again
         if wave["shards"]:
-            shards = {"first": 0, "last": wave["shards"], "tokens": found["tokens"], "gate": Gate.ROLLBACK}
+            shards = {"first": 0, "last": wave["shards"], "gate": Gate.ROLLBACK}
             yield from work_shards(ctx, {**run, "family": wave["family"], "operation": wave["operation"], **shards})
     if found["items"]:
         yield from call(ctx, Activity.FINISH_ROLLBACK, run)
@@ -227,8 +230,7 @@ def _end_subscriptions(
     ctx: task.OrchestrationContext, run: Run, goal: str, providers: list[str], *, park: bool
 ) -> Flow:
     found = yield from call(ctx, Activity.LIST_SUBSCRIPTIONS, {**run, "providers": providers})
-    order = {**run, "goal": goal, "park": park, "waiter": ctx.instance_id if park else None}
-    yield from all_of([child(ctx, names.END_SUBSCRIPTION, {**order, "item": item}) for item in found["items"]])
+    yield from end_all(ctx, {**run, "goal": goal, "park": park}, found["items"])
 
 
 STORY: tuple[tuple[str, Callable[[task.OrchestrationContext, Run], Flow]], ...] = (

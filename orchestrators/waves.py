@@ -22,26 +22,24 @@ def remove(ctx: task.OrchestrationContext, run: Run, family: str, operation: str
     wave = yield from call(ctx, Activity.OPEN_WAVE, work)
     ordinary, shards = wave["privilegedFrom"], wave["shards"]
     if ordinary:
-        yield from work_shards(ctx, {**work, "first": 0, "last": ordinary, "tokens": wave["tokens"]})
+        yield from work_shards(ctx, {**work, "first": 0, "last": ordinary})
         if ordinary < shards:
-            wave = yield from call(ctx, Activity.OPEN_WAVE, work)
+            yield from call(ctx, Activity.OPEN_WAVE, work)
     if ordinary < shards:
-        yield from work_shards(ctx, {**work, "first": ordinary, "last": shards, "tokens": wave["tokens"]})
+        yield from work_shards(ctx, {**work, "first": ordinary, "last": shards})
     if operation == "delete":
         yield from _confirm(ctx, work)
 
 
-def review(ctx: task.OrchestrationContext, run: Run, family: str, turn: str = "") -> Flow:
+def review(ctx: task.OrchestrationContext, run: Run, family: str) -> Flow:
     """What refused to go: a task for each cause that a person has to clear, another try where the cause is gone. The
     review itself lists afresh.
-
-    `turn` tells rounds apart where the caller starts new histories.
     """
     work = {**run, "family": family, "operation": "delete"}
     found = yield from call(ctx, Activity.REVIEW_REFUSED, work)
     if found["again"]:
-        again = {**work, **{name: found[name] for name in ("first", "last", "tokens")}}
-        yield from all_of([child(ctx, names.RUN_PHASE, again, f"{turn}{family}" if turn else None)])
+        again = {**work, "first": found["first"], "last": found["last"]}
+        yield from all_of([child(ctx, names.RUN_PHASE, again)])
         yield from _confirm(ctx, work)
 
 

@@ -238,6 +238,7 @@ CLOSE_TENANT = "close_tenant"
 AWAIT_GATE = "await_gate"
 RUN_PHASE = "run_phase"
 RUN_LANE = "run_lane"
+END_SUBSCRIPTIONS = "end_subscriptions"
 END_SUBSCRIPTION = "end_subscription"
 AWAIT_MANUAL_TASK = "await_manual_task"
 AWAIT_READY = "await_ready"
@@ -261,6 +262,7 @@ class Activity(StrEnum):
     UNDO_FREEZE = "undo_freeze"
     TURN_OFF_SYNC = "turn_off_sync"
     OPEN_WAVE = "open_wave"
+    SHARE_QUOTA = "share_quota"
     WORK_SHARD = "work_shard"
     CONFIRM_WAVE = "confirm_wave"
     LIST_SUBSCRIPTIONS = "list_subscriptions"
@@ -291,6 +293,9 @@ DIRECTORY_VERDICT = "directory-verdict"
 """How that came out: {state: accepted or refused, why}."""
 CHECKS = "checks"
 """The newest look at what stands in the way of deleting the tenant: {at, checks}."""
+
+REPORT = "report"
+"""The report as it lies there: {parts: how many files its CSV is}; serial 0, because there is one report."""
 
 # Queues ---------------------------------------------------------------------------------------------------------------
 REQUEST_QUEUE = "closure-requests"
@@ -361,6 +366,6 @@ def is_audit(path: str) -> bool:
     return path.endswith(f"/{_AUDIT}")
 
 
-def report_path(closure: str, form: str) -> str:
-    """Blob of the final report; `form` is html, json or csv."""
-    return f"{closure}/report/report.{form}"
+def report_path(closure: str, form: str, part: int = 1) -> str:
+    """Blob of the final report; `form` is html, json or csv. Of a large tenant the CSV is several parts."""
+    return f"{closure}/report/report{'' if part == 1 else f'-{part}'}.{form}"

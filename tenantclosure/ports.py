@@ -59,8 +59,8 @@ class Directory(Protocol):
         ...
 
     def pages(self, family: str) -> AsyncIterator[list[Item]]:
-        """Every page of a family's listing in order. Raises ListingIncomplete on any break: no partial end is
-        silent.
+        """Every page of a family's listing in order, no id twice. Raises ListingIncomplete on any break: no partial
+        end is silent.
         """
         ...
 
@@ -321,12 +321,22 @@ class Records(Protocol):
         """Create or overwrite a blob."""
         ...
 
+    async def write_pieces(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        """The same with data that never lies in memory whole; what breaks off, here or in `pieces`, changes nothing."""
+        ...
+
     async def read_blob(self, path: str) -> bytes:
         """A whole blob; RecordMissing if it is not there."""
         ...
 
     def read_lines(self, path: str) -> AsyncIterator[bytes]:
         """A blob's lines without their newline, streamed; RecordMissing if it is not there."""
+        ...
+
+    def read_pieces(self, path: str, length: int | None = None) -> AsyncIterator[bytes]:
+        """A blob's first `length` bytes (all of it by default, or if it is shorter) in pieces of 1 MiB at most;
+        RecordMissing if it is not there.
+        """
         ...
 
     async def append(self, path: str, data: bytes, position: int) -> int:
@@ -340,8 +350,8 @@ class Records(Protocol):
         """Length of a blob in bytes; 0 if it is not there."""
         ...
 
-    async def read_tail(self, path: str, size: int) -> bytes:
-        """The last `size` bytes of a blob (all of it if shorter; empty if it is not there)."""
+    async def read_from(self, path: str, start: int) -> bytes:
+        """A blob's bytes from `start` to its end, in one look; empty if it is no longer than that, or not there."""
         ...
 
     async def enqueue(self, queue: str, message: JSON) -> None:

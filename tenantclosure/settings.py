@@ -107,8 +107,9 @@ class Settings(BaseSettings):
     seal_key_file: Path | None = Field(None, alias="CLOSURE_SEAL_KEY_FILE")
     day_seconds: float = Field(86400.0, alias="CLOSURE_DAY_SECONDS", gt=0, allow_inf_nan=False)
     write_limit: str = Field("20/3000", alias="CLOSURE_WRITE_LIMIT")
+    app_write_limit: str = Field("116/35000", alias="CLOSURE_APP_WRITE_LIMIT")
     lanes: int = Field(4, alias="CLOSURE_LANES", ge=1, le=32)
-    shard_size: int = Field(500, alias="CLOSURE_SHARD_SIZE", ge=20, le=5000)
+    shard_size: int = Field(1000, alias="CLOSURE_SHARD_SIZE", ge=20, le=5000)
     base_url: str = Field("", alias="CLOSURE_BASE_URL")
     hostname: str = Field("", alias="WEBSITE_HOSTNAME")
     site: str = Field("", alias="WEBSITE_SITE_NAME")
@@ -171,9 +172,11 @@ class Settings(BaseSettings):
         host, _, port = self.smtp.rpartition(":")
         if self.smtp and not (host and DIGITS.fullmatch(port) and int(port) <= LAST_PORT):
             raise ValueError("CLOSURE_SMTP must read host:port, for example smtp.example.com:587.")
-        rate, _, burst = self.write_limit.partition("/")
-        if not all(DIGITS.fullmatch(number) and int(number) > 0 for number in (rate, burst)):
-            raise ValueError("CLOSURE_WRITE_LIMIT must read rate/burst, for example 20/3000.")
+        for name in ("write_limit", "app_write_limit"):
+            rate, _, burst = getattr(self, name).partition("/")
+            if not all(DIGITS.fullmatch(number) and int(number) > 0 for number in (rate, burst)):
+                field = type(self).model_fields[name]
+                raise ValueError(f"{field.alias} must read rate/burst, for example {field.default}.")
         return self
 
     def _web(self, url: str) -> bool:
@@ -202,6 +205,11 @@ class Settings(BaseSettings):
     def burst(self) -> int:
         """Writes that may go out at once when the bucket is full."""
         return int(self.write_limit.partition("/")[2])
+
+    @property
+    def app_rate(self) -> float:
+        """Writes a second of our application over all tenants."""
+        return float(self.app_write_limit.partition("/")[0])
 
     def endpoint(self, name: str) -> str:
         """URL without trailing slash for `graph`, `login`, `arm`, `partner`; scopes, audience and portals likewise."""

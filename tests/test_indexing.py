@@ -68,6 +68,7 @@ def test_durable_functions_are_registered_under_the_names_the_story_uses(trigger
         names.AWAIT_GATE,
         names.RUN_PHASE,
         names.RUN_LANE,
+        names.END_SUBSCRIPTIONS,
         names.END_SUBSCRIPTION,
         names.AWAIT_MANUAL_TASK,
         names.AWAIT_READY,

@@ -10,7 +10,7 @@ import azure.functions as func
 from tenantclosure import names
 from tenantclosure.errors import RecordMissing
 from web.answers import json_answer, raw_answer
-from web.closures import row_of
+from web.closures import MOST_SHARD, number, row_of
 from web.problems import refuse
 from web.refusals import door_chain
 from web.route import Call
@@ -29,20 +29,29 @@ async def show_tasks(call: Call) -> func.HttpResponse:
 
 
 async def show_report(call: Call) -> func.HttpResponse:
-    """The final report in one of its three forms."""
+    """The final report in one of its three forms. A large CSV comes in parts; the header Link leads to the next."""
     row = await row_of(call)
     form = call.req.params.get("format") or "html"
     if form not in FORMS:
         raise refuse(400, "invalid-request", "The report has no such form.", "Use html, json or csv.", field="format")
+    closure, part = row["closureId"], number(call.req, "part", 1, least=1, most=MOST_SHARD)
     try:
-        body = await call.parts.records.read_blob(names.report_path(row["closureId"], form))
+        body = await call.parts.records.read_blob(names.report_path(closure, form, part))
     except RecordMissing:
+        if part > 1:
+            remedy = "Begin with the first one, and follow the header Link."
+            raise refuse(404, "unknown-part", f"The report has no part {part}.", remedy, field="part") from None
         raise refuse(
             404, "no-report", "The report is not written yet.", "It comes when the closure has ended."
         ) from None
     headers = {"Content-Security-Policy": REPORT_POLICY}
     if form == "csv":
-        headers["Content-Disposition"] = f'attachment; filename="{row["closureId"]}.csv"'
+        found = await call.parts.ledger.mark(closure, names.REPORT, 0)
+        parts = int(found["parts"]) if found else 1
+        name = closure if parts == 1 else f"{closure}-{part}-of-{parts}"
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        if part < parts:
+            headers["Link"] = f'</api/closures/{closure}/report?format=csv&part={part + 1}>; rel="next"'
     return raw_answer(body, FORMS[form], headers=headers)
 
 

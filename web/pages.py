@@ -124,6 +124,7 @@ async def closure_page(call: Call) -> func.HttpResponse:
             unreached=shown.unreached(known.notices),
             tasks=tasks,
             steps=shown.timeline(row, marks),
+            files=marks.get((names.REPORT, 0), {}).get("parts", 1),
             left=left,
             opens=_opens(call.parts, row),
             bars=[shown.bar(family, tally) for family, tally in view["counts"].items()],

@@ -26,6 +26,8 @@ MOST_HITS = 200
 """Hits that a search shows."""
 LONGEST_SEARCH = 200
 """Characters of a search."""
+DOWNLOAD = 50_000
+"""Items in one file, unless a shard alone has more."""
 AT_ONCE = 8
 """Shards that a search reads side by side."""
 
@@ -60,6 +62,7 @@ async def plan_page(call: Call) -> func.HttpResponse:
     if family not in families:
         remedy = f"Use one of: {', '.join(families)}."
         raise refuse(404, "unknown-family", f"The plan has no family {family[:40]}.", remedy, field="family")
+    csv = {"serial": serial, "family": family, "format": "csv"}
     shards = len(manifest["families"][family].get("shards") or ())
     if shard > max(shards - 1, 0):
         raise refuse(404, "unknown-shard", "The list has no such page.", "Begin with the first one.", field="shard")
@@ -86,7 +89,10 @@ async def plan_page(call: Call) -> func.HttpResponse:
             here=_here(closure, serial, family),
             shard=shard,
             shards=shards,
-            download=f"/api/closures/{closure}/plan?{urlencode({'serial': serial, 'family': family, 'format': 'csv'})}",
+            downloads=[
+                (f"/api/closures/{closure}/plan?{urlencode(csv | ({'shard': start} if start else {}))}", first, last)
+                for start, first, last in downloads(manifest["families"][family])
+            ],
             rollback=manifest.get("kind") == rollback.KIND,
             others=rollback.told(manifest.get("others", ())),
             impossible=await impossible_of(call.parts, closure, manifest),
@@ -116,6 +122,17 @@ async def impossible_of(parts: Any, closure: str, manifest: JSON) -> list[JSON]:
             if len(found) == MOST_HITS:
                 break
     return found
+
+
+def downloads(listing: JSON) -> list[tuple[int, int, int]]:
+    """The files that a family is downloaded as, one for most tenants: (first shard, first item, last item)."""
+    files, last = [(0, 1, 0)], 0
+    for shard, part in enumerate(listing.get("shards") or ()):
+        if last >= files[-1][1] and last + part["count"] - files[-1][1] >= DOWNLOAD:
+            files.append((shard, last + 1, last))
+        last += part["count"]
+        files[-1] = (*files[-1][:2], last)
+    return files
 
 
 async def search(

@@ -14,7 +14,7 @@ from tenantclosure.ports import JSON
 from tenantclosure.rendering.outcomes_csv import safe
 from web.answers import json_answer, raw_answer
 from web.closures import MOST_SERIAL, MOST_SHARD, number, row_of
-from web.plan_pages import LONGEST_SEARCH, difference_of, impossible_of, search, shard_items
+from web.plan_pages import LONGEST_SEARCH, difference_of, downloads, impossible_of, search, shard_items
 from web.problems import refuse
 from web.route import Call
 from web.view import manifest_of
@@ -26,7 +26,8 @@ async def show_plan(call: Call) -> func.HttpResponse:
     """A plan's manifest and digest and what it holds other than the one before; with `family` items of it. A
     rollback's plan comes with the first 200 entries of what can't be undone.
 
-    `shard` is one shard of the family's items, `q` a search over all its shards, `format=csv` the whole family.
+    `shard` is one shard of the family's items, `q` a search over all its shards, `format=csv` the family as a file. A
+    large one is several, each from a `shard` on; the header Link leads to the next.
     """
     row, asked = await row_of(call), call.req.params
     form, wanted = asked.get("format") or "json", (asked.get("q") or "").strip()
@@ -48,7 +49,7 @@ async def show_plan(call: Call) -> func.HttpResponse:
         )
     shards = _shards(manifest, family) if family else 0
     if form == "csv":
-        return await _csv(call.parts, closure, serial, family, shards)
+        return await _csv(call.parts, closure, serial, family, manifest["families"][family], shard)
     answer = {
         "closureId": closure,
         "serial": serial,
@@ -91,13 +92,23 @@ async def _shard(parts: Any, closure: str, serial: int, family: str, shard: int,
     }
 
 
-async def _csv(parts: Any, closure: str, serial: int, family: str, shards: int) -> func.HttpResponse:
-    """The whole family as a file that a spreadsheet opens without running anything in it."""
+async def _csv(parts: Any, closure: str, serial: int, family: str, listing: JSON, shard: int) -> func.HttpResponse:
+    """A family, or a part of a large one, as a file that a spreadsheet opens without running anything in it."""
+    files = downloads(listing)
+    starts = [*(start for start, *_ in files), len(listing.get("shards") or ())]
+    if shard not in starts[:-1]:
+        detail = f"No file of {family} begins with shard {shard}."
+        raise refuse(404, "unknown-shard", detail, "Leave shard out, and follow the header Link.", field="shard")
+    place = starts.index(shard)
     data = bytearray(b"\xef\xbb\xbf" + _lines([COLUMNS]))
-    for shard in range(shards):
-        data += _lines(_cells(family, item) for item in await shard_items(parts, closure, serial, family, shard))
-    name = f'attachment; filename="{closure}-plan-{serial}-{family}.csv"'
-    return raw_answer(bytes(data), "text/csv", headers={"Content-Disposition": name})
+    for one in range(shard, starts[place + 1]):
+        data += _lines(_cells(family, item) for item in await shard_items(parts, closure, serial, family, one))
+    name = f"{closure}-plan-{serial}-{family}" + (f"-{place + 1}-of-{len(files)}" if len(files) > 1 else "")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    if place + 1 < len(files):
+        here = f"/api/closures/{closure}/plan?serial={serial}&family={family}&format=csv"
+        headers["Link"] = f'<{here}&shard={starts[place + 1]}>; rel="next"'
+    return raw_answer(bytes(data), "text/csv", headers=headers)
 
 
 def _cells(family: str, item: JSON) -> tuple[object, ...]:

@@ -39,6 +39,9 @@ SEARCH = (
 HTML = (Answer(200, "A page.", media="text/html"),)
 
 
+PART = ("Which part of a large CSV, from 1.", {"type": "integer", "minimum": 1, "maximum": closures.MOST_SHARD})
+
+
 def _one_of(meaning: str, *words: str) -> tuple[str, JSON]:
     return meaning, {"type": "string", "enum": list(words)}
 
@@ -105,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
         plans.show_plan,
         "The plan's manifest and digest, and what is new in it; with family items of it, a shard at a time, those a "
         "search finds, or all as CSV.",
-        (Answer(200, "The plan.", "Plan"), Answer(200, "The whole family.", media="text/csv")),
+        (Answer(200, "The plan.", "Plan"), Answer(200, "The family, from `shard` on.", media="text/csv")),
         query={
             "serial": SERIAL,
             "family": FAMILY,
@@ -143,7 +146,7 @@ ROUTES: tuple[Route, ...] = (
         details.show_report,
         "The final report.",
         tuple(Answer(200, "The report.", media=media) for media in details.FORMS.values()),
-        query={"format": _one_of("html is the default.", *details.FORMS)},
+        query={"format": _one_of("html is the default.", *details.FORMS), "part": PART},
         problems=(400, 404),
     ),
     Route(

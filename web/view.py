@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,8 @@ from tenantclosure.policy.approvers import still_allowed
 from tenantclosure.policy.quorum import evaluate
 from tenantclosure.ports import JSON
 
-Shard = tuple[int, str, str, int, JSON]
+Worked = Counter[tuple[int, str, str, str]]
+"""Items by plan serial, family, operation and outcome."""
 
 WORK: dict[str, tuple[tuple[str, str], ...]] = {
     Phase.QUIET: ((Family.USERS, "block"),),
@@ -72,19 +73,19 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
     known = known or await known_of(parts, closure)
     # While a closure is rolled back, its counts stay those of what it removed.
     removal = (row.get("rollback") or {}).get("plan")
-    frozen, standings, started, shards = await asyncio.gather(
+    frozen, standings, started, worked = await asyncio.gather(
         _latest(parts, closure, removal["serial"] if removal else serial),
         ledger.subscriptions(closure, known.spoiled),
         ledger.mark(closure, f"started-{row['phase']}", serial),
-        _all(ledger.shards(closure, spoiled=known.spoiled)),
+        _worked(ledger.shards(closure, spoiled=known.spoiled)),
     )
     open_tasks = [task["taskId"] for task in known.tasks if task["state"] == "open"]
     shown = known.gate(row["gate"]["name"], row["gate"]["serial"]) if row["gate"] else None
     now = parts.clock.now()
     moving = row["status"] in (Status.RUNNING, Status.WAITING)
     planned_in, manifest = frozen
-    worked = await manifest_of(parts, closure, serial) if removal else manifest
-    progress = phase_progress(row["phase"], serial, worked, shards)
+    newest = await manifest_of(parts, closure, serial) if removal else manifest
+    progress = phase_progress(row["phase"], serial, newest, worked)
     rate, eta = pace(progress, started["at"] if started else None, now) if moving else (None, None)
     return {
         "closureId": closure,
@@ -101,7 +102,7 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
         "inForce": [_in_force(gate) for gate in known.gates if row["status"] != Status.ENDED and _holds(gate, serial)],
         "planSerial": serial,
         "digest": row["digest"],
-        "counts": counts(planned_in, manifest, shards, standings),
+        "counts": counts(planned_in, manifest, worked, standings),
         "progress": progress,
         "rate": rate,
         "eta": eta,
@@ -116,7 +117,7 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
     }
 
 
-def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standings: Mapping[str, JSON]) -> JSON:
+def counts(serial: int, manifest: JSON | None, worked: Worked, standings: Mapping[str, JSON]) -> JSON:
     """Outcomes per family.
 
     A plan that grew is frozen anew under the next serial; what earlier serials removed (or found gone) is no longer
@@ -129,15 +130,14 @@ def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standing
     for item in (manifest or {}).get("kept") or ():
         if item["family"] in tally:
             tally[item["family"]]["kept"] += 1
-    for number, family, operation, _, doc in shards:
-        if operation != "delete" or family not in tally:
+    for (number, family, operation, outcome), count in worked.items():
+        if operation != "delete" or family not in tally or outcome not in OUTCOMES:
             continue
-        for outcome in OUTCOMES:
-            done_before = number < serial and outcome in (Outcome.REMOVED, Outcome.ABSENT)
-            if number == serial or done_before:
-                tally[family][outcome] += int(doc.get(outcome, 0))
-            if done_before:
-                tally[family]["planned"] += int(doc.get(outcome, 0))
+        done_before = number < serial and outcome in (Outcome.REMOVED, Outcome.ABSENT)
+        if number == serial or done_before:
+            tally[family][outcome] += count
+        if done_before:
+            tally[family]["planned"] += count
     for standing in standings.values():
         if standing.get("outcome"):
             tally[Family.SUBSCRIPTIONS][standing["outcome"]] += 1
@@ -147,17 +147,16 @@ def counts(serial: int, manifest: JSON | None, shards: Iterable[Shard], standing
     }
 
 
-def phase_progress(phase: str, serial: int, manifest: JSON | None, shards: Iterable[Shard]) -> JSON | None:
+def phase_progress(phase: str, serial: int, manifest: JSON | None, worked: Worked) -> JSON | None:
     """{phase, done, total} of a phase that works through shards, else None."""
     if phase not in WORK or manifest is None:
         return None
     work = WORK[phase]
     total = sum(manifest["families"].get(family, {}).get("count", 0) for family, _ in work)
     done = sum(
-        int(doc.get(outcome, 0))
-        for number, family, operation, _, doc in shards
+        count
+        for (number, family, operation, _), count in worked.items()
         if number == serial and (family, operation) in work
-        for outcome in Outcome
     )
     return {"phase": phase, "done": min(done, total), "total": total}
 
@@ -242,5 +241,10 @@ async def _latest(parts: Any, closure: str, serial: int) -> tuple[int, JSON | No
     return serial, manifest
 
 
-async def _all(shards: Any) -> list[Shard]:
-    return [shard async for shard in shards]
+async def _worked(shards: AsyncIterator[tuple[int, str, str, int, JSON]]) -> Worked:
+    """All shards' counts, summed up as they come: a large tenant has thousands of them."""
+    found: Worked = Counter()
+    async for serial, family, operation, _, doc in shards:
+        for outcome in Outcome:
+            found[serial, family, operation, outcome] += int(doc.get(outcome, 0))
+    return found

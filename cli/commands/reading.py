@@ -217,13 +217,14 @@ def report(
     if as_json and output is None and form not in (None, "json"):
         raise BadInput("--json", f"It can't be joined with --format {form} on standard output.", "Add --output FILE.")
     wanted = form or ("json" if as_json and output is None else "html")
-    with Api(connect(server, person)) as api, api.stream(closure_path(closure, "report"), format=wanted) as answer:
+    with Api(connect(server, person)) as api:
+        chunks = api.parts(closure_path(closure, "report"), format=wanted)
         if output is None:
-            for chunk in answer.iter_bytes():
+            for chunk in chunks:
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
             return
-        size = _save(output, answer.iter_bytes())
+        size = _save(output, chunks)
     if as_json:
         emit_json({"file": str(output), "format": wanted, "bytes": size})
     else:

@@ -11,7 +11,7 @@ from cli.options import Json
 
 
 def demo(
-    users: Annotated[int, typer.Option("--users", min=1, max=500_000, help="Users of the simulated tenant.")] = 200,
+    users: Annotated[int, typer.Option("--users", min=1, max=1_000_000, help="Users of the simulated tenant.")] = 200,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same tenant.")] = 7,
     profile: Annotated[
         Literal["small", "hybrid", "large", "hostile", "external", "external-b2c"],

@@ -28,6 +28,7 @@ class ProcessDied(CliError):
     kind = "process-died"
 
     def __init__(self, name: str, code: int, log: Path) -> None:
+        self.code = code
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         super().__init__(f"The {name} {how}. The end of {log.name} (--keep-state keeps it):\n{tail(log)}")
 

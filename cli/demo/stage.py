@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from cli.demo.choices import Choices, write_limit
+from cli.demo.choices import UNLIMITED, Choices, write_limit
 from cli.errors import BadInput
 
 OPERATOR = "olga@fabrikam.com"
@@ -105,6 +105,7 @@ def settings(tenant: dict[str, Any], choices: Choices, policy: Path) -> dict[str
         "CLOSURE_TEAMS_WEBHOOK": f"{url}/_teams/workflows/{CHANNEL}",
         "CLOSURE_DAY_SECONDS": f"{choices.day_seconds:g}",
         "CLOSURE_WRITE_LIMIT": write_limit(choices.quota),
+        **({"CLOSURE_APP_WRITE_LIMIT": UNLIMITED} if choices.quota == "off" else {}),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tenantclosure.errors import AccessRefused, ServiceTrouble, SignInRefused
-from tenantclosure.gateways.http import Reply, retry_after
+from tenantclosure.gateways.http import Reply, retry_after, throttle_share
 from tenantclosure.model.inventory import Answer
 
 MESSAGE_LENGTH = 500
@@ -43,6 +43,7 @@ def answer_of(item: str, status: int, headers: Mapping[str, str], body: Any, out
         message=message,
         request_id=request_id_of(headers) or inner_id or outer_request_id,
         retry_after=retry_after(headers),
+        used=throttle_share(headers),
     )
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from tenantclosure.errors import ServiceTrouble, Throttled
+from tenantclosure.model.tally import tally
 from tenantclosure.settings import Settings
 
 CONNECT_SECONDS = 10.0
@@ -77,13 +78,23 @@ class Reply:
 
 def retry_after(headers: Mapping[str, str] | httpx.Headers) -> float | None:
     """Seconds in a Retry-After header, decimals allowed ("2.128", tenant-facts C6); None without a usable number."""
+    seconds = _number(headers, "retry-after")
+    return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
+
+
+def throttle_share(headers: Mapping[str, str] | httpx.Headers) -> float | None:
+    """The part of our quota that is used, as Graph says above 0.8 (tenant-facts D); None where it does not."""
+    return _number(headers, "x-ms-throttle-limit-percentage")
+
+
+def _number(headers: Mapping[str, str] | httpx.Headers, sought: str) -> float | None:
     for name, value in headers.items():
-        if name.lower() == "retry-after":
+        if name.lower() == sought:
             try:
-                seconds = float(value)
+                found = float(value)
             except (TypeError, ValueError):
                 return None
-            return min(seconds, LONGEST_RETRY_AFTER) if math.isfinite(seconds) and seconds >= 0 else None
+            return found if math.isfinite(found) and found >= 0 else None
     return None
 
 
@@ -103,6 +114,7 @@ def tls(settings: Settings) -> ssl.SSLContext:
 async def _stamp(request: httpx.Request) -> None:
     # Microsoft's support asks for this id; it also pairs our records with theirs when an answer got lost.
     request.headers.setdefault("client-request-id", str(uuid.uuid4()))
+    tally("requests")
 
 
 def new_client(settings: Settings, context: ssl.SSLContext | None = None) -> httpx.AsyncClient:

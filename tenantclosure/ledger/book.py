@@ -10,7 +10,7 @@ from datetime import datetime
 from tenantclosure import names
 from tenantclosure.errors import RecordConflict, RecordMissing
 from tenantclosure.policy import audit_chain
-from tenantclosure.policy.audit_chain import Head, Verdict
+from tenantclosure.policy.audit_chain import Check, Head, Verdict
 from tenantclosure.ports import JSON, Clock, Records
 
 log = logging.getLogger(__name__)
@@ -78,9 +78,18 @@ class Book:
             return
         raise RecordConflict(path)
 
-    async def audit_verdict(self, closure: str) -> Verdict:
-        """What a check of every line finds, and of the newest line on record: lines cut off the end are found too."""
-        verdict = audit_chain.verify(await self.audit_lines(closure))
+    async def audit_verdict(self, closure: str, take: Callable[[JSON], None] = lambda line: None) -> Verdict:
+        """What a check of every line finds, and of the newest line on record: lines cut off the end are found too.
+
+        `take` is given each line that is in its place.
+        """
+        check = Check()
+        async for raw in self.audit_stream(closure):
+            line = check.take(raw)
+            if line is None:
+                break
+            take(line)
+        verdict = check.verdict
         fault = await self.audit_fault(closure) if verdict.ok else None
         return replace(verdict, ok=False, fault=fault) if fault else verdict
 
@@ -88,26 +97,35 @@ class Book:
         """Whether the chain still holds the newest line on record, and what came after it is linked to it: None, or
         what it does instead. Reads the chain's end only.
         """
-        path, found = names.audit_path(closure), await self.records.read(closure, HEAD)
-        if found is None:
+        found = await self.records.read(closure, HEAD)
+        return await self.chain_fault(closure, found[0] if found else None)
+
+    async def chain_fault(self, closure: str, note: JSON | None) -> str | None:
+        """The same for who has read the note of the newest line already."""
+        path = names.audit_path(closure)
+        if note is None:
             # A crash between the first line and its note leaves one line without it, never two.
             lines = audit_chain.head(await self._tail(path, await self.records.length(path)))[1]
             return f"has {lines} lines, but no note of the newest is left" if lines > 1 else None
-        if not await self._goes_on(path, known := Head.from_dict(found[0])):
+        if not await self._goes_on(path, known := Head.from_dict(note)):
             return f"was cut or changed at or after line {known.number + 1}"
         return None
 
     async def _goes_on(self, path: str, known: Head) -> bool:
-        """Whether the chain holds a line on record, and only lines that are linked to it come after it."""
-        for _ in range(TRIES):
-            length = await self.records.length(path)
-            if length > known.length:
-                sound = audit_chain.follows(known, await self.records.read_tail(path, length - known.length))
-            else:
-                sound = audit_chain.head(await self._tail(path, length)) == (known.hash, known.number + 1)
-            if sound or await self.records.length(path) == length:  # else it grew while it was read
-                return sound
-        raise RecordConflict(path)
+        """Whether the chain holds a line on record, and only lines that are linked to it come after it.
+
+        One look shows it, so no other writer can come in between.
+        """
+        size = LINE
+        while True:
+            start = max(0, known.length - size)
+            found = await self.records.read_from(path, start)
+            held = known.length - start
+            if len(found) != held:
+                return len(found) > held and audit_chain.follows(known, found[held:])
+            if start == 0 or b"\n" in found[:-1]:
+                return audit_chain.head(found) == (known.hash, known.number + 1)
+            size *= 4
 
     async def _note_head(self, closure: str, line: Head) -> None:
         """Note the newest line. A chain that does not follow from its note keeps it: that is how one sees it later."""
@@ -137,11 +155,16 @@ class Book:
             yield key, doc
 
     async def audit_lines(self, closure: str) -> list[bytes]:
-        """The chain's lines, oldest first; empty before the first one."""
+        """All of the chain's lines, for who hands them on whole."""
+        return [line async for line in self.audit_stream(closure)]
+
+    async def audit_stream(self, closure: str) -> AsyncIterator[bytes]:
+        """The chain's lines, oldest first; none before the first one."""
         try:
-            return [line async for line in self.records.read_lines(names.audit_path(closure))]
+            async for line in self.records.read_lines(names.audit_path(closure)):
+                yield line
         except RecordMissing:
-            return []
+            return
 
     async def audit_head(self, closure: str) -> str:
         """Hash of the chain's last line; 64 zeros before the first."""
@@ -149,8 +172,11 @@ class Book:
         return audit_chain.head(await self._tail(path, await self.records.length(path)))[0]
 
     async def _tail(self, path: str, position: int) -> bytes:
-        tail, size = await self.records.read_tail(path, LINE) if position else b"", LINE
-        while size < position and b"\n" not in tail[:-1]:
+        """The chain's last line, with what comes before it, of a chain that is so long."""
+        size, tail = LINE, b""
+        while position and b"\n" not in tail[:-1]:
+            tail = await self.records.read_from(path, max(0, position - size))
+            if size >= position:
+                break
             size *= 4
-            tail = await self.records.read_tail(path, size)
         return tail

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tenantclosure.errors import RecordConflict, RecordMissing
-from tenantclosure.ledger.book import TRIES, Book, iso
+from tenantclosure.ledger.book import HEAD, TRIES, Book, iso
 from tenantclosure.model.people import Person
 from tenantclosure.names import Word
 from tenantclosure.ports import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The note of the audit's newest line, and the gates by their keys."""
+
+    note: JSON | None
+    gates: dict[str, JSON]
+
+    def gate(self, gate: str, serial: int) -> JSON | None:
+        """One gate's document, or None if it never opened."""
+        return self.gates.get(_gate_key(gate, serial))
 
 
 class Gates(Book):
@@ -137,6 +150,13 @@ class Gates(Book):
     async def decisions(self, closure: str, spoiled: list[str] | None = None) -> list[JSON]:
         """Every decision of a closure in the order of gates, serials and time."""
         return [doc async for _, doc in self.rows(closure, "decision:", spoiled)]
+
+    async def words(self, closure: str) -> Words:
+        """What people have said, all of it looked at, and what was made of it; in one read. RailBroken at a record that
+        can't be trusted.
+        """
+        found = {key: doc async for _, key, doc in self.records.scan(closure, first=HEAD, last="gate:~")}
+        return Words(found.get(HEAD), {key: doc for key, doc in found.items() if key.startswith("gate:")})
 
 
 def _gate_key(gate: str, serial: int) -> str:

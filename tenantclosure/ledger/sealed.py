@@ -89,6 +89,10 @@ class SealedRecords:
         """Create or overwrite a blob."""
         await self._records.write_blob(path, data)
 
+    async def write_pieces(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        """The same, streamed."""
+        await self._records.write_pieces(path, pieces)
+
     async def read_blob(self, path: str) -> bytes:
         """A whole blob."""
         return await self._records.read_blob(path)
@@ -96,6 +100,10 @@ class SealedRecords:
     def read_lines(self, path: str) -> AsyncIterator[bytes]:
         """A blob's lines, streamed."""
         return self._records.read_lines(path)
+
+    def read_pieces(self, path: str, length: int | None = None) -> AsyncIterator[bytes]:
+        """A blob's bytes, streamed."""
+        return self._records.read_pieces(path, length)
 
     async def append(self, path: str, data: bytes, position: int) -> int:
         """Append to an append blob."""
@@ -105,9 +113,9 @@ class SealedRecords:
         """Length of a blob in bytes."""
         return await self._records.length(path)
 
-    async def read_tail(self, path: str, size: int) -> bytes:
-        """The last bytes of a blob."""
-        return await self._records.read_tail(path, size)
+    async def read_from(self, path: str, start: int) -> bytes:
+        """A blob's bytes from there to its end."""
+        return await self._records.read_from(path, start)
 
     async def enqueue(self, queue: str, message: JSON) -> None:
         """Put one message on a queue."""

@@ -72,22 +72,43 @@ class Verdict:
     line: int | None = None
 
 
-def verify(lines: Iterable[bytes], previous: str = START, number: int = 0) -> Verdict:
-    """Check a chain: changed, missing, inserted and reordered lines are all found.
+class Check:
+    """Checks a chain line by line: changed, missing, inserted and reordered lines are all found.
 
     From its first line, or after the line with the hash `previous`, `number` being that of the next.
     """
+
+    def __init__(self, previous: str = START, number: int = 0) -> None:
+        self.verdict = Verdict(True, number, previous)
+
+    def take(self, raw: bytes) -> dict[str, Any] | None:
+        """The next line as it was written; None when it is not in its place, and then there is no next one."""
+        lines, head = self.verdict.lines, self.verdict.head
+        line, fault = _read(raw, head, lines)
+        if fault is not None:
+            self.verdict = Verdict(False, lines, head, fault, lines + 1)
+            return None
+        self.verdict = Verdict(True, lines + 1, line["hash"])
+        return line
+
+
+def _read(raw: bytes, previous: str, number: int) -> tuple[dict[str, Any], str | None]:
+    """A line, and what is wrong with it."""
+    try:
+        line: dict[str, Any] = json.loads(raw)
+        body = {key: value for key, value in line.items() if key != "hash"}
+        sound = line["hash"] == sha256(canonical(body)) and raw == canonical(line)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return {}, "is not an audit line"
+    if line.get("prev") != previous or line.get("n") != number:
+        return line, "does not follow the line before it"
+    return line, None if sound else "was changed after it was written"
+
+
+def verify(lines: Iterable[bytes], previous: str = START, number: int = 0) -> Verdict:
+    """What a check of these lines finds."""
+    check = Check(previous, number)
     for raw in lines:
-        number += 1
-        try:
-            line = json.loads(raw)
-            body = {key: value for key, value in line.items() if key != "hash"}
-            sound = line["hash"] == sha256(canonical(body)) and raw == canonical(line)
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            return Verdict(False, number - 1, previous, "is not an audit line", number)
-        if line.get("prev") != previous or line.get("n") != number - 1:
-            return Verdict(False, number - 1, previous, "does not follow the line before it", number)
-        if not sound:
-            return Verdict(False, number - 1, previous, "was changed after it was written", number)
-        previous = line["hash"]
-    return Verdict(True, number, previous)
+        if check.take(raw) is None:
+            break
+    return check.verdict

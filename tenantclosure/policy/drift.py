@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tenantclosure.model.inventory import Item
 from tenantclosure.policy.planner import Spared
@@ -12,11 +12,28 @@ from tenantclosure.policy.refusals import label
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """`added` stop the phase and are asked about; `gone` are recorded; `left` are planned and still there."""
+    """What a page of a listing holds: `added` stop the phase and are asked about, `left` are planned and still there.
+
+    What is planned and on no page is gone.
+    """
 
     added: tuple[str, ...]
-    gone: tuple[str, ...]
     left: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class First:
+    """How many ids there are, and the first `most` of them in order, without holding the others."""
+
+    most: int
+    count: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def take(self, more: Iterable[str]) -> None:
+        """Count these as well."""
+        fresh = list(more)
+        self.count += len(fresh)
+        self.ids = sorted([*self.ids, *fresh])[: self.most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +50,9 @@ class Staying:
 
 
 def compare(planned: frozenset[str], spared: frozenset[str], listed: Iterable[str]) -> Drift:
-    """Compare the ids of the plan with a complete fresh listing."""
+    """Compare the ids of one page of a fresh listing with the plan; `planned` are those of the plan among them."""
     seen = frozenset(listed)
-    return Drift(
-        added=tuple(sorted(seen - planned - spared)),
-        gone=tuple(sorted(planned - seen)),
-        left=tuple(sorted(planned & seen)),
-    )
+    return Drift(added=tuple(sorted(seen - planned - spared)), left=tuple(sorted(planned & seen)))
 
 
 def staying(spared: Spared, family: str, known: frozenset[str], listed: Iterable[Item]) -> dict[str, Staying]:

@@ -126,13 +126,22 @@ def again(stuck: Stuck, cause: Cause, before: str, news: str | None, now: dateti
     return (now - tried).total_seconds() >= max(day, SHOWN_LEAST)
 
 
-def asks(family: str, cause: Cause, stuck: Sequence[Stuck]) -> list[tuple[str, str, str, list[Stuck]]]:
-    """The manual tasks for one cause: (kind, target, name, what it is about). Applications are a task each; nobody is
-    asked about a domain itself, because what uses it has tasks of its own.
+def one_each(family: str, cause: Cause) -> bool:
+    """Whether each item with this cause is a task of its own: applications are."""
+    return cause == Cause.APPLICATION or (cause == Cause.RETURNED and family != Family.USERS)
+
+
+def asks(
+    family: str, cause: Cause, stuck: Sequence[Stuck], count: int | None = None
+) -> list[tuple[str, str, str, list[Stuck]]]:
+    """The manual tasks for one cause: (kind, target, name, what it is about). Nobody is asked about a domain itself,
+    because what uses it has tasks of its own.
+
+    `count` is how many they are, where `stuck` are only the first of them.
     """
     if cause in (*HARMLESS, Cause.STAYS, Cause.FREED) or family == Family.DOMAINS or not stuck:
         return []
-    if cause == Cause.APPLICATION or (cause == Cause.RETURNED and family != Family.USERS):
+    if one_each(family, cause):
         return [(TaskKind.REMOVE_APPLICATION, one.item.id, one.item.name, [one]) for one in stuck]
     kinds = {
         Cause.RESTRICTED: TaskKind.RELEASE_USERS,
@@ -142,7 +151,8 @@ def asks(family: str, cause: Cause, stuck: Sequence[Stuck]) -> list[tuple[str, s
         Cause.IDENTITY: TaskKind.REMOVE_IDENTITY,
     }
     one, many = ("managed identity", "managed identities") if cause == Cause.IDENTITY else ("user", "users")
-    return [(kinds[cause], str(cause), f"{len(stuck)} {one if len(stuck) == 1 else many}", list(stuck))]
+    number = len(stuck) if count is None else count
+    return [(kinds[cause], str(cause), f"{number} {one if number == 1 else many}", list(stuck))]
 
 
 def why(cause: Cause, stuck: Sequence[Stuck]) -> str:

@@ -8,9 +8,14 @@
  tasks: [task documents], subscriptions: [{id, name, provider, stage, outcome}],
  timeline: [{at, word, actor, detail}], blockers: [{what, why, remedy, who, items, earliest}],
  closing: the newest closing date (policy.closing_date) with `at` | null, tenantGone: {provenAt, sightings} | null,
+ confirmed: {family: {at, left}}, a fresh listing after the last deletion,
  audit: {ok, lines, head}, resent,
  access: {mfa: {left, turnedOff, stillOn, unknown} | null, securityDefaults: true | false | null,
           policies: [{name, state}] | null},
+ usage: {phases: {phase: counts}, total: counts, costs: {currency, priced, records, azureStorage,
+         durableTaskScheduler}} with counts {histories, activities, timers, children, wakes, blobWrites, blobReads,
+         blobLists, tables, queues, historyEvents, episodes, recordsTransactions, engineTransactions, schedulerActions,
+         requests} (policy.usage),
  rollbacks: [{serial, number, askedBy, at, state, planned: {family: count}, restored: [{family, id, name, outcome,
               why}], left: the same, impossible: [{family, id, name, why}]}]}
 ```
@@ -51,6 +56,18 @@ ROLLED_BACK = {
     "unfinished": "It was approved, but ended before it was through; what was restored stands in the CSV.",
 }
 """What a rollback came to."""
+USED = (
+    ("activities", "activities"),
+    ("timers", "timers"),
+    ("children", "children"),
+    ("history events", "historyEvents"),
+    ("episodes", "episodes"),
+    ("records' transactions", "recordsTransactions"),
+    ("engine's transactions", "engineTransactions"),
+    ("engine's actions", "schedulerActions"),
+    ("requests", "requests"),
+)
+"""Columns of what was used: transactions in Azure Storage, actions in the Durable Task Scheduler."""
 FINE = frozenset({Word.SHARD_DONE, Word.WRITE_MADE})
 
 _environment = Environment(
@@ -77,7 +94,13 @@ def brief(value: Any) -> str:
     return str(value)[:300]
 
 
+def money(dollars: float) -> str:
+    """US dollars; small sums keep their first digits."""
+    return f"USD {dollars:.2f}" if dollars >= 1 else f"USD {dollars:.4f}"
+
+
 _environment.filters["moment"] = moment
+_environment.filters["money"] = money
 _environment.filters["brief"] = brief
 
 
@@ -94,6 +117,7 @@ def report_html(report: Mapping[str, Any]) -> str:
         lanes=pictures.closing_lanes(report.get("closing"), (report.get("closing") or {}).get("at"))["lanes"],
         came_to=ROLLED_BACK,
         named=NAMED,
+        used=USED,
         story=story[:MANY],
         left_out=len(timeline) - len(story[:MANY]),
     )

@@ -15,6 +15,7 @@ from tenantclosure.model.approval_policy import ApprovalPolicy
 from tenantclosure.model.people import Person
 from tenantclosure.names import Family
 from tenantclosure.policy import audit_chain
+from tenantclosure.policy.pacing import Bucket
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
 from tests.fakes.clock import FakeClock
@@ -199,8 +200,10 @@ class Rig:
 
     async def shard_order(self, shard: int = 0, **more: Any) -> dict[str, Any]:
         """An order for `work_shard` on users, a lane of its own with the whole quota."""
-        base = {"family": "users", "operation": "delete", "shard": shard, "final": False}
-        return await self.order(**{**base, "bucket": None, "tokens": 3000.0, "live": 1, **more})
+        tokens = more.pop("tokens", 3000.0)
+        bucket = Bucket(more.get("rate", 20.0), more.get("burst", 3000), tokens, self.clock.now()).to_dict()
+        base = {"family": "users", "operation": "delete", "shard": shard, "final": False, "part": 1.0}
+        return await self.order(**{**base, "bucket": bucket, **more})
 
     async def words(self) -> list[str]:
         """Words of the audit, in order; the chain has to be whole."""

@@ -251,21 +251,25 @@ async def test_a_note_that_is_gone_is_not_made_anew(rig: Rig) -> None:
     assert "no note of the newest is left" in str(await rig.ledger.audit_fault(rig.closure))
 
 
-async def test_a_chain_that_grows_while_it_is_looked_at_is_no_fault(rig: Rig) -> None:
-    """Another writer's line, between the look at the length and the read of the end, is no alarm."""
+async def test_a_chain_that_has_grown_since_its_note_is_no_fault(rig: Rig) -> None:
+    """Another writer's line, whose note is not there yet, is no alarm; one that is not linked is."""
     await rig.ready()
-    read, grown = rig.records.read_tail, []
-
-    async def growing(path: str, size: int) -> bytes:
-        if not grown:
-            grown.append(path)
-            await rig.ledger.audit(rig.closure, Word.WRITE_MADE, None, {})
-        return await read(path, size)
-
-    rig.records.read_tail = growing  # type: ignore[method-assign]
+    note, _ = rig.records.documents[rig.closure, "audit-head"]
+    await rig.ledger.audit(rig.closure, Word.WRITE_MADE, None, {})
+    rig.records.documents[rig.closure, "audit-head"] = (note, "etag")
 
     assert await rig.ledger.audit_fault(rig.closure) is None
-    assert {} in await rig.audited("write:made")
+    rig.records.blobs[names.audit_path(rig.closure)] += b"{}\n"
+    assert "was cut or changed" in str(await rig.ledger.audit_fault(rig.closure))
+
+
+async def test_a_newest_line_longer_than_one_look_is_found(rig: Rig) -> None:
+    """A line of 100 kB is read whole before it is judged."""
+    await rig.ready()
+    await rig.ledger.audit(rig.closure, Word.WRITE_MADE, None, {"long": "x" * 100_000})
+    await rig.ledger.audit(rig.closure, Word.WRITE_MADE, None, {"long": "y" * 100_000})
+
+    assert await rig.ledger.audit_fault(rig.closure) is None
 
 
 async def test_an_edited_audit_line_is_found_before_the_next_phase(rig: Rig) -> None:

@@ -273,6 +273,7 @@ READING = {
     Activity.OPEN_GATE,
     Activity.JUDGE_GATE,
     Activity.OPEN_WAVE,
+    Activity.SHARE_QUOTA,
     Activity.CONFIRM_WAVE,
     Activity.LIST_SUBSCRIPTIONS,
     Activity.CHECK_READINESS,

@@ -37,8 +37,8 @@ class SlowRecords(MemoryRecords):
         await asyncio.sleep(0)
         return await super().replace(*args)
 
-    async def read_tail(self, *args: Any) -> Any:
-        found = await super().read_tail(*args)
+    async def read_from(self, *args: Any) -> Any:
+        found = await super().read_from(*args)
         await asyncio.sleep(0)
         return found
 

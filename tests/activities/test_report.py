@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,42 @@ async def test_counts_agree_with_the_evidence(rig: Rig) -> None:
     assert report["plan"]["digest"] == (await rig.row())["digest"]
 
 
+async def test_a_large_csv_is_several_files(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has the line of names and whole shards, as many as fit; together they hold every item once."""
+    await rig.ready()
+    for shard in range(3):
+        await activities.work_shard(await rig.shard_order(shard))
+    await finish(rig, "closed")
+    whole = await rig.records.read_blob(names.report_path(rig.closure, "csv"))
+    assert {"parts": 1} == {"parts": (await rig.ledger.mark(rig.closure, names.REPORT, 0) or {})["parts"]}
+    lines = whole.splitlines(keepends=True)
+    monkeypatch.setattr("activities.report.PART", sum(map(len, lines[1:41])))
+    await activities.write_report(await rig.order(result="closed", why="", spent={}))
+    first, second = [await rig.records.read_blob(names.report_path(rig.closure, "csv", part)) for part in (1, 2)]
+
+    assert {"parts": 2} == {"parts": (await rig.ledger.mark(rig.closure, names.REPORT, 0) or {})["parts"]}
+    assert (lines[:41], [lines[0], *lines[41:]]) == (
+        first.splitlines(keepends=True),
+        second.splitlines(keepends=True),
+    )
+    assert 46 == len(lines)
+
+
+async def test_the_report_says_when_a_fresh_listing_showed_the_end(rig: Rig) -> None:
+    """By family: the moment of the listing after the last deletion, and what was still in it."""
+    await rig.ready()
+    for shard in range(3):
+        await activities.work_shard(await rig.shard_order(shard))
+    begun = rig.clock.now()
+    assert (await activities.confirm_wave(await rig.order(family="users", operation="delete", tries=0)))["confirmed"]
+    proven = rig.clock.now()
+    rig.clock.go_on(seconds=60)
+    confirmed = (await finish(rig, "closed"))["confirmed"]
+
+    assert {"users": 0} == {family: found["left"] for family, found in confirmed.items()}
+    assert begun < datetime.fromisoformat(confirmed["users"]["at"]) < proven
+
+
 async def test_the_csv_has_every_item_once(rig: Rig) -> None:
     """Each planned user is one row with its name and outcome; nobody kept is among them."""
     await rig.ready()
@@ -78,8 +115,8 @@ async def test_a_closure_can_end_anywhere(rig: Rig, point: str) -> None:
     if point in ("ready", "held"):
         await rig.approved()
     if point == "held":
-        held = await activities.work_shard(await rig.shard_order(tokens=0.0, rate=0.01))
-        assert held["state"] == "held"
+        held = await activities.work_shard(await rig.shard_order(tokens=0.0, rate=0.001))
+        assert held["state"] == "wait"
     report = await finish(rig, "aborted")
     assert report["result"] == "aborted"
     row = await rig.row()

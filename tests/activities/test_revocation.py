@@ -268,8 +268,10 @@ async def test_the_hand_over_heeds_a_last_word(rig: Rig, gate: str) -> None:
     assert await rig.ledger.mark(rig.closure, "hand-over-begun", 1) is None
 
 
-async def test_the_cost_is_one_read_of_each_gate_and_of_the_decisions_a_wave(rig: Rig) -> None:
-    """While nobody speaks, a wave reads the row, the gate and what people said, and judges nothing anew."""
+async def test_the_cost_of_a_wave_is_three_reads(rig: Rig) -> None:
+    """While nobody speaks, a wave reads the row, all gates and decisions at once, and the audit's end; it judges
+    nothing anew.
+    """
     await rig.ready()
     reads: list[str] = []
     read, scan = rig.records.read, rig.records.scan
@@ -279,13 +281,15 @@ async def test_the_cost_is_one_read_of_each_gate_and_of_the_decisions_a_wave(rig
         return await read(partition, key)
 
     def scanning(partition: Any = None, *, first: str = "", last: str = "", spoiled: Any = None) -> Any:
-        reads.append(first)
+        reads.append(f"from {first}")
         return scan(partition, first=first, last=last)
 
+    order = await rig.shard_order(**SLOW)
     rig.records.read, rig.records.scan = reading, scanning  # type: ignore[method-assign]
-    await activities.work_shard(await rig.shard_order(**SLOW))
-    assert 1 + 4 == reads.count("decision:")
-    assert 1 + 4 == reads.count("gate:plan:001")
+    await activities.work_shard(order)
+    own = {"gate:plan:001", "from decision:"}  # looked at once, before the first wave
+    assert [1, 1] == [reads.count(one) for one in own]
+    assert 4 == reads.count("from audit-head")
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import activities
 from tenantclosure.errors import ListingIncomplete
 from tenantclosure.policy import timing
+from tenantclosure.policy.canonical import canonical
 from tests.activities.rig import Rig
 from tests.fakes.tenant import user
 
@@ -32,7 +35,7 @@ async def test_a_wave_opens_over_the_plan(rig: Rig) -> None:
     rig.directory.holders[user(7).id] = ("reader",)
     await rig.ready()
     rig.directory.take("users", user(3).id)
-    assert await wave(rig) == {"shards": 4, "privilegedFrom": 3, "tokens": 3000}
+    assert await wave(rig) == {"shards": 4, "privilegedFrom": 3}
 
 
 async def test_a_new_user_stops_before_any_delete(rig: Rig) -> None:
@@ -86,7 +89,6 @@ async def test_a_broken_listing_opens_and_confirms_nothing(rig: Rig) -> None:
 async def test_a_tampered_shard_hides_no_drift(rig: Rig) -> None:
     """Adding a new user to a stored shard does not make it a planned one."""
     from tenantclosure import names
-    from tenantclosure.policy.canonical import canonical
 
     await rig.ready()
     rig.directory.items["users"].append(user(99))
@@ -104,6 +106,25 @@ async def test_gone_is_what_a_listing_shows(rig: Rig) -> None:
     rig.directory.items["users"] = after
     assert await confirm(rig) == {"confirmed": True, "left": 0}
     assert (await rig.row())["blockers"] == []
+
+
+@pytest.mark.parametrize("at_once", [1, 20, 45, 1000])
+async def test_all_that_is_left_is_on_record(rig: Rig, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """However many are written at once, the file names every item that is left, in canonical JSON; none is an empty
+    list.
+    """
+    monkeypatch.setattr("activities.waves.LINE", at_once)
+    await rig.ready()
+    before = list(rig.directory.items["users"])
+    await delete_all(rig)
+    after, rig.directory.items["users"] = rig.directory.items["users"], before
+    for listed, left in ((before, [user(n).id for n in range(45)]), (after, [])):
+        rig.directory.items["users"] = listed
+        assert (await confirm(rig, timing.CONFIRM_TRIES))["confirmed"]
+        data = await rig.records.read_blob(f"{rig.closure}/evidence-1/users-left.json")
+        found = json.loads(data)
+        assert (left, 0, canonical(found)) == (found["left"], found["refused"], data)
+        assert datetime.fromisoformat(found["listedAt"])
 
 
 async def test_what_never_goes_becomes_a_blocker(rig: Rig) -> None:
@@ -125,14 +146,3 @@ async def test_a_new_user_during_the_wave_is_drift(rig: Rig) -> None:
     await delete_all(rig)
     rig.directory.items["users"].append(user(99))
     assert (await confirm(rig))["stop"] == "drift"
-
-
-async def test_a_later_wave_knows_the_quota_used(rig: Rig) -> None:
-    """Tokens are counted from the writes made, so a resumed closure does not assume a full bucket."""
-    await rig.ready()
-    await activities.work_shard(await rig.shard_order(0))
-    assert (await wave(rig))["tokens"] == pytest.approx(2980, abs=1)
-    rig.clock.go_on(seconds=0.5)
-    assert (await wave(rig))["tokens"] == pytest.approx(2990, abs=1)
-    rig.clock.go_on(days=3)
-    assert (await wave(rig))["tokens"] == 3000

@@ -44,10 +44,14 @@ class Seen:
 
 @dataclass
 class FakeServer:
-    """Answers by "METHOD /path?query"; several answers to one key are given in turn, the last one for ever."""
+    """Answers by "METHOD /path?query"; several answers to one key are given in turn, the last one for ever.
+
+    `links` are headers Link by the same key.
+    """
 
     url: str = ""
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
 
     def on(self, key: str, body: Any, status: int = 200) -> None:
@@ -100,6 +104,8 @@ def server() -> Iterator[FakeServer]:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            if link := fake.links.get(f"{self.command} {self.path}"):
+                self.send_header("Link", link)
             self.end_headers()
             self.wfile.write(content)
 

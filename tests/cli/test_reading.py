@@ -217,6 +217,17 @@ def test_report_to_a_file(closure: Command, server: FakeServer, tmp_path: Path) 
     assert str(tmp_path / "r.html") == ran.json["file"]
 
 
+def test_a_report_in_parts_is_one_file(closure: Command, server: FakeServer, tmp_path: Path) -> None:
+    """Parts of a CSV are fetched one after the other, and the line of names stands once."""
+    keys = [f"{BASE}/report?format=csv{part}" for part in ("", "&part=2", "&part=3")]
+    for key, after, body in zip(keys, [*keys[1:], ""], (b"1,a\r\n", b"2,b\r\n", b""), strict=True):
+        server.on(f"GET {key}", b"id,name\r\n" + body)
+        server.links |= {f"GET {key}": f'<{after}>; rel="next"'} if after else {}
+    ran = closure("report", CLOSURE, "--format", "csv", "--output", str(tmp_path / "r.csv"))
+    assert 0 == ran.code
+    assert b"id,name\r\n1,a\r\n2,b\r\n" == (tmp_path / "r.csv").read_bytes()
+
+
 def test_report_as_json_on_standard_output(closure: Command, server: FakeServer) -> None:
     """`--json` alone fetches the JSON report."""
     server.on(f"GET {BASE}/report?format=json", {"result": "closed"})

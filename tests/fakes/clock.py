@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+TURNS = 100
+"""Turns of the event loop in a sleep: what runs beside it in memory gets to its end meanwhile."""
 
 
 class FakeClock:
@@ -22,6 +26,8 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.moment += timedelta(seconds=seconds)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     def go_on(self, **by: float) -> None:
         """Let time pass: `go_on(days=3)`."""

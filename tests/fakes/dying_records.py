@@ -50,5 +50,8 @@ class DyingRecords(MemoryRecords):
     async def write_blob(self, *args: Any, **named: Any) -> Any:
         return await self._dying(super().write_blob(*args, **named))
 
+    async def write_pieces(self, *args: Any, **named: Any) -> Any:
+        return await self._dying(super().write_pieces(*args, **named))
+
     async def append(self, *args: Any, **named: Any) -> Any:
         return await self._dying(super().append(*args, **named))

@@ -67,6 +67,9 @@ class MemoryRecords:
         self.blobs[path] = bytes(data)
         self.growing.discard(path)
 
+    async def write_pieces(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        await MemoryRecords.write_blob(self, path, b"".join([piece async for piece in pieces]))
+
     async def read_blob(self, path: str) -> bytes:
         if path not in self.blobs:
             raise RecordMissing(f"read blob {path}: it is not there.")
@@ -76,6 +79,10 @@ class MemoryRecords:
         lines = (await self.read_blob(path)).split(b"\n")
         for line in lines if lines[-1] else lines[:-1]:
             yield line
+
+    async def read_pieces(self, path: str, length: int | None = None) -> AsyncIterator[bytes]:
+        data = await self.read_blob(path)
+        yield data[:length]
 
     async def append(self, path: str, data: bytes, position: int) -> int:
         if path not in self.blobs and position == 0:
@@ -90,8 +97,8 @@ class MemoryRecords:
     async def length(self, path: str) -> int:
         return len(self.blobs.get(path, b""))
 
-    async def read_tail(self, path: str, size: int) -> bytes:
-        return self.blobs.get(path, b"")[-size:] if size else b""
+    async def read_from(self, path: str, start: int) -> bytes:
+        return self.blobs.get(path, b"")[start:]
 
     async def enqueue(self, queue: str, message: JSON) -> None:
         body = body_of(packed(queue, message))

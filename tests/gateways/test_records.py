@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +17,7 @@ from tenantclosure import names
 from tenantclosure.errors import RecordConflict, RecordMissing
 from tenantclosure.gateways.records import AzureRecords, RecordTooLarge
 from tenantclosure.ledger.sealed import SealedRecords
+from tenantclosure.model.tally import tallying
 from tenantclosure.names import REQUEST_QUEUE
 from tenantclosure.policy import seals
 from tenantclosure.ports import Records
@@ -244,14 +246,85 @@ async def test_blob(records: Records, name: str) -> None:
         assert await records.length(f"{name}/a b/ü.bin") == len(data)
 
 
+async def pieces(*data: bytes) -> AsyncIterator[bytes]:
+    """Data piece by piece."""
+    for piece in data:
+        yield piece
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (),
+        (b"",),
+        (b"one", b"", b"two"),
+        (b"x" * MIB,),
+        (b"a" * (MIB - 1), b"b" * 3 * MIB, b"c"),
+        (b"abcdefghijklm",) * 90_000,
+    ],
+    ids=["nothing", "empty", "little", "a block", "blocks", "crumbs"],
+)
+async def test_pieces(records: Records, name: str, data: tuple[bytes, ...]) -> None:
+    """What comes piece by piece, be it nothing or several blocks, is one blob; it takes the place of an earlier one."""
+    await records.write_blob(name, b"before")
+    for _ in range(2):
+        await records.write_pieces(name, pieces(*data))
+        assert b"".join(data) == await records.read_blob(name)
+    await records.write_blob(name, b"after")
+    assert b"after" == await records.read_blob(name)
+
+
+@pytest.mark.parametrize("size", [3, 3 * MIB])
+async def test_pieces_that_break_off(records: Records, name: str, size: int) -> None:
+    """When the source of the pieces fails, its error comes through, and the blob is as it was: there, or missing."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x" * size
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await records.write_pieces(name, broken())
+    with pytest.raises(RecordMissing):
+        await records.read_blob(name)
+    await records.write_blob(name, b"before")
+    with pytest.raises(ZeroDivisionError):
+        await records.write_pieces(name, broken())
+    assert b"before" == await records.read_blob(name)
+
+
+async def test_two_writers_of_pieces(records: Records, name: str) -> None:
+    """Two at once do not mix: the blob is what one of them wrote, whole."""
+
+    async def slowly(letter: bytes) -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield letter * MIB
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(
+        *(records.write_pieces(name, slowly(letter)) for letter in (b"a", b"b")), return_exceptions=True
+    )
+    assert await records.read_blob(name) in (b"a" * 3 * MIB, b"b" * 3 * MIB)
+
+
+@pytest.mark.parametrize("length", [None, 0, 1, MIB, MIB + 1, 3 * MIB, 9 * MIB])
+async def test_read_pieces(records: Records, name: str, length: int | None) -> None:
+    """A blob's beginning comes in order and to the byte, all of a shorter one; a missing blob is missing."""
+    with pytest.raises(RecordMissing):
+        async for _ in records.read_pieces(name, length):
+            raise AssertionError
+    data = bytes(range(251)) * (3 * MIB // 251)
+    await records.append(name, data, 0)
+    assert data[:length] == b"".join([piece async for piece in records.read_pieces(name, length)])
+
+
 async def test_missing_blob(records: Records, name: str) -> None:
-    """A blob that isn't there is missing to readers, has length 0 and an empty tail."""
+    """A blob that isn't there is missing to readers, has length 0 and no bytes anywhere."""
     with pytest.raises(RecordMissing):
         await records.read_blob(name)
     with pytest.raises(RecordMissing):
         await lines_of(records, name)
     assert await records.length(name) == 0
-    assert await records.read_tail(name, 10) == b""
+    assert await records.read_from(name, 10) == b""
 
 
 @pytest.mark.parametrize(
@@ -285,8 +358,8 @@ async def test_append(records: Records, name: str) -> None:
     assert await records.append(name, b"two\n", 4) == 8
     assert await records.length(name) == 8
     assert await lines_of(records, name) == [b"one", b"two"]
-    assert await records.read_tail(name, 3) == b"wo\n"
-    assert await records.read_tail(name, 100) == b"one\ntwo\n"
+    found = {start: await records.read_from(name, start) for start in (0, 5, 8, 9)}
+    assert found == {0: b"one\ntwo\n", 5: b"wo\n", 8: b"", 9: b""}
 
 
 @pytest.mark.parametrize("position", [0, 3, 5])
@@ -369,3 +442,29 @@ async def test_audit_chains_lie_in_a_container_of_their_own(azurite: str, settin
         names.AUDIT_CONTAINER: [names.audit_path(name)],
         names.CONTAINER: [names.manifest_path(name, 1)],
     } == found
+
+
+@pytest.mark.azurite
+async def test_each_request_is_counted_by_its_kind(azurite: str, settings_for: Any) -> None:
+    """What one task asks of storage is told by kinds of transactions; what another counts, or nobody, is not in it."""
+    storage = AzureRecords(settings_for(CLOSURE_STORAGE=azurite))
+    await storage.prepare()
+    place = uuid4().hex
+    with tallying() as used:
+        await storage.put(place, "a", {})
+        await storage.read(place, "a")
+        assert [key async for _, key, _ in storage.scan(place)] == ["a"]
+        assert used == {"tables": 3}
+        await storage.write_blob(f"{place}/b", b"12")
+        await storage.append(f"{place}/c", b"12", 0)
+        assert used == {"tables": 3, "blobWrites": 3}, "an append blob is created, then appended to"
+        await storage.read_blob(f"{place}/b")
+        await storage.length(f"{place}/b")
+        await storage.enqueue(REQUEST_QUEUE, {"n": 1})
+        with tallying() as inner:
+            await storage.read(place, "a")
+    await storage.read(place, "a")
+    await storage.close()
+
+    assert used == {"tables": 3, "blobWrites": 3, "blobReads": 2, "queues": 1}
+    assert inner == {"tables": 1}

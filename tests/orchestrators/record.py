@@ -42,7 +42,7 @@ def play() -> list[Execution]:
     tenant.does("work_shard", {"state": "held", "bucket": {"tokens": 0.5}, "retryAfter": 90.0})
     waits = {"done": False, "parked": True, "stage": "planned", "seconds": 10 * DAY}
     tenant.does("advance_subscription", waits, {"stop": "window", "detail": "2026-01-01T22:00:00.000Z"})
-    tenant.does("review_refused", {"again": 1, "first": 0, "last": 1, "tokens": 9.0, "waiting": 0})
+    tenant.does("review_refused", {"again": 1, "first": 0, "last": 1, "waiting": 0})
     tenant.does("check_readiness", {"ready": False, "checks": [], "seconds": HOUR})
     tenant.does("probe_task", {"proven": False, "proof": "", "seconds": HOUR})
     tenant.does("judge_gate", {"state": "open", "seconds": DAY}, {"state": "open", "seconds": DAY})
@@ -51,7 +51,17 @@ def play() -> list[Execution]:
     stepper.at(60.0, lambda: [stepper.wake(id_) for id_ in list(stepper.instances)] and None)
     stepper.run()
     assert instance.output == {"closureId": ORDER["closureId"], "result": "closed"}, instance.error
-    return [*stepper.executions(), *_play_rollback()]
+    return [*stepper.executions(), *_play_group(), *_play_rollback()]
+
+
+def _play_group() -> list[Execution]:
+    """A group of two subscriptions: a parent starts groups only when there are more than a hundred."""
+    stepper = Tenant().stepper()
+    group = {"items": ["sub-1", "sub-2"], "goal": "deleted", "park": True, "waiter": ROOT, "daySeconds": DAY}
+    instance = stepper.start("end_subscriptions", {**ORDER, **group}, "group")
+    stepper.run()
+    assert instance.output == {"seconds": DAY}, instance.error
+    return stepper.instances["group"].executions
 
 
 def _play_rollback() -> list[Execution]:

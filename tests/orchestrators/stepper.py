@@ -87,7 +87,17 @@ class Instance:
 
     @property
     def output(self) -> Any:
-        """What it returned."""
+        """What it returned, without what it used."""
+        told = self._told()
+        return {name: value for name, value in told.items() if name != "usage"} if isinstance(told, dict) else told
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """What it said it used, with all its children."""
+        found: dict[str, int] = self._told()["usage"]
+        return found
+
+    def _told(self) -> Any:
         return json.loads(self.now.raw_output) if self.now.raw_output else None
 
     @property
@@ -195,13 +205,14 @@ class Stepper:
         if instance.inbox:
             self.at(self.time, lambda: self._episode(instance))
         new = [helpers.new_orchestrator_started_event(self.moment()), *events]
-        response = answer(self.handlers[instance.name], instance.id, instance.now.history, new)
-        instance.now.history += new
+        execution = instance.now
+        response = answer(self.handlers[instance.name], instance.id, execution.history, new)
+        execution.history += new
         self.episodes += 1
         for action in sorted(response.actions, key=lambda one: one.id):
             self._act(instance, action)
-        if instance.status == "running":
-            instance.now.history.append(helpers.new_orchestrator_completed_event())
+        if execution.status == "running":
+            execution.history.append(helpers.new_orchestrator_completed_event())
 
     def _act(self, instance: Instance, action: pb.OrchestratorAction) -> None:
         kind = action.WhichOneof("orchestratorActionType")

@@ -174,7 +174,11 @@ class Tenant:
 
     def open_wave(self, order: dict[str, Any]) -> Any:
         shards, privileged = self.shards.get(order["family"], (0, 0))
-        return self._stop(order) or {"shards": shards, "privilegedFrom": privileged, "tokens": 3000.0}
+        return self._stop(order) or {"shards": shards, "privilegedFrom": privileged}
+
+    def share_quota(self, order: dict[str, Any]) -> Any:
+        lanes = order["lanes"]
+        return self._stop(order) or {"parts": [1 / lanes] * lanes, "buckets": [{"tokens": 3000.0 / lanes}] * lanes}
 
     def work_shard(self, order: dict[str, Any]) -> Any:
         if stop := self._stop(order):
@@ -202,7 +206,7 @@ class Tenant:
         return self._stop(order) or {"ready": True, "checks": [], "seconds": DAY}
 
     def review_refused(self, order: dict[str, Any]) -> Any:
-        return self._stop(order) or {"again": 0, "first": 0, "last": 0, "tokens": 3000.0, "waiting": 0}
+        return self._stop(order) or {"again": 0, "first": 0, "last": 0, "waiting": 0}
 
     def begin_rollback(self, order: dict[str, Any]) -> Any:
         self.serial, self.control = order["serial"] + 1, "run"
@@ -211,7 +215,7 @@ class Tenant:
 
     def plan_rollback(self, order: dict[str, Any]) -> Any:
         items = sum(wave["shards"] for wave in self.to_restore)
-        return self._stop(order) or {"items": items, "waves": self.to_restore, "tokens": 3000.0}
+        return self._stop(order) or {"items": items, "waves": self.to_restore}
 
     def finish_rollback(self, order: dict[str, Any]) -> Any:
         self.written.append("rolled-back")

@@ -20,7 +20,6 @@ ORDER = {
     "serial": 1,
     "family": "users",
     "operation": "delete",
-    "tokens": 3000.0,
     "rate": 20.0,
     "burst": 3000,
 }
@@ -28,14 +27,21 @@ ORDER = {
 
 def fan_out(first: int, last: int, lanes: int, work: Any = None, **more: Any) -> tuple[Stepper, Instance]:
     """Run `run_phase` over shards `first` to `last`."""
-    stepper = Stepper(ORCHESTRATORS, {"work_shard": work or done}, **more)
+    stepper = Stepper(ORCHESTRATORS, {"work_shard": work or done, "share_quota": shared}, **more)
     instance = stepper.start("run_phase", {**ORDER, "first": first, "last": last, "lanes": lanes}, "phase")
     return stepper.run(), instance
 
 
+def shared(order: dict[str, Any]) -> dict[str, Any]:
+    """Each lane's part and its bucket, numbered."""
+    lanes = order["lanes"]
+    return {"parts": [1 / lanes] * lanes, "buckets": [{"lane": lane, "calls": 0} for lane in range(lanes)]}
+
+
 def done(order: dict[str, Any]) -> dict[str, Any]:
     """The shard is done; the bucket counts the calls of its lane."""
-    return {"state": "done", "bucket": {"calls": (order["bucket"] or {"calls": 0})["calls"] + 1}, "retryAfter": 0.0}
+    bucket = order["bucket"]
+    return {"state": "done", "bucket": {**bucket, "calls": bucket["calls"] + 1}, "retryAfter": 0.0}
 
 
 def by_lane(stepper: Stepper) -> dict[str, list[Call]]:
@@ -69,21 +75,27 @@ def test_all_lanes_work_at_the_same_time() -> None:
     }
 
 
-def test_lanes_know_how_many_live_so_that_shares_add_up() -> None:
-    """With fewer shards than lanes only as many lanes live as there are shards, and each is told so."""
+def test_lanes_are_as_many_as_there_is_work_for_and_share_the_quota() -> None:
+    """With fewer shards than lanes only as many lanes live as there are shards; each has its own part and bucket."""
     stepper, _ = fan_out(0, 3, 8)
 
-    assert [3, 3, 3] == [call.order["live"] for call in stepper.of("work_shard")]
-    assert [None] * 3 == [call.order["bucket"] for call in stepper.of("work_shard")]
-    assert {3000.0} == {call.order["tokens"] for call in stepper.of("work_shard")}
+    assert [3] == [call.order["lanes"] for call in stepper.of("share_quota")]
+    assert [(0, 1 / 3), (1, 1 / 3), (2, 1 / 3)] == sorted(
+        (call.order["bucket"]["lane"], call.order["part"]) for call in stepper.of("work_shard")
+    )
+    assert [3] * 3 == [call.order["lanes"] for call in stepper.of("work_shard")]
 
 
 def test_bucket_is_handed_from_shard_to_shard_and_across_histories() -> None:
     """What is left of a lane's quota travels with the lane, over continue_as_new too, and never between lanes."""
     stepper, _ = fan_out(0, 3 * STEPS * 2, 2)
 
+    lanes = set()
     for calls in by_lane(stepper).values():
-        assert [None, *({"calls": n} for n in range(1, len(calls)))] == [call.order["bucket"] for call in calls]
+        lane = calls[0].order["bucket"]["lane"]
+        assert [{"lane": lane, "calls": n} for n in range(len(calls))] == [call.order["bucket"] for call in calls]
+        lanes.add(lane)
+    assert {0, 1} == lanes
 
 
 def test_lane_starts_a_new_history_every_few_calls() -> None:
@@ -91,14 +103,14 @@ def test_lane_starts_a_new_history_every_few_calls() -> None:
     stepper, instance = fan_out(0, 200, 1)
 
     assert {} == instance.output
-    assert 200 // STEPS + 1 == len(stepper.instances["phase:0001"].executions)
+    assert 200 // STEPS + 1 == len(stepper.instances["phase:0002"].executions)
     assert stepper.longest()["run_lane"] <= 6 * STEPS + 10
 
 
 def test_more_goes_on_at_once_with_the_same_shard() -> None:
     """An activity that hands back for time is called again for its shard without a wait or a lost round."""
-    answers = iter([{"state": "more", "bucket": {"t": 1}, "retryAfter": 0.0}] * 3)
-    stepper, _ = fan_out(0, 2, 1, lambda order: next(answers, None) or done({"bucket": None}))
+    answers = iter([{"state": "more", "bucket": {"calls": 1}, "retryAfter": 0.0}] * 3)
+    stepper, _ = fan_out(0, 2, 1, lambda order: next(answers, None) or done(order))
 
     assert [0, 0, 0, 0, 1] == [call.order["shard"] for call in stepper.of("work_shard")]
     assert {0} == {call.order["round"] for call in stepper.of("work_shard")}
@@ -118,25 +130,25 @@ def test_held_shard_comes_round_on_a_durable_timer_and_ends_with_final() -> None
     calls = stepper.of("work_shard")
 
     assert {} == instance.output
-    assert waits == stepper.waits("phase:0001")
+    assert waits == stepper.waits("phase:0002")
     assert [0] * 6 + [1] == [call.order["shard"] for call in calls]
     assert [False] * ROUNDS + [True, False] == [call.order["final"] for call in calls]
     assert [*range(ROUNDS + 1), 0] == [call.order["round"] for call in calls]
 
 
-def test_final_shard_that_only_waits_for_quota_is_not_lost() -> None:
-    """Even in the final round "held" (too little quota) means again, not done."""
-    held = iter(range(ROUNDS + 10))
+def test_shard_that_only_waits_for_quota_counts_no_round() -> None:
+    """However often a shard has to wait for the service, none of its items comes nearer to being given up."""
+    waits = iter(range(ROUNDS + 10))
 
     def work(order: dict[str, Any]) -> dict[str, Any]:
-        waits = next(held, None) is not None
-        return {"state": "held", "bucket": None, "retryAfter": 90.0} if waits else done(order)
+        wait = next(waits, None) is not None
+        return {"state": "wait", "bucket": order["bucket"], "retryAfter": 90.0} if wait else done(order)
 
     stepper, instance = fan_out(0, 1, 1, work)
 
     assert {} == instance.output
-    assert ROUNDS + 11 == len(stepper.of("work_shard"))
-    assert stepper.of("work_shard")[-1].order["final"]
+    assert [0] * (ROUNDS + 11) == [call.order["round"] for call in stepper.of("work_shard")]
+    assert [90.0] * (ROUNDS + 10) == stepper.waits("phase:0002")
 
 
 def test_held_shard_of_one_lane_keeps_no_other_lane_waiting() -> None:
@@ -144,7 +156,7 @@ def test_held_shard_of_one_lane_keeps_no_other_lane_waiting() -> None:
 
     def work(order: dict[str, Any]) -> dict[str, Any]:
         if order["shard"] == 0 and order["round"] == 0:
-            return {"state": "held", "bucket": None, "retryAfter": 3600.0}
+            return {"state": "held", "bucket": order["bucket"], "retryAfter": 3600.0}
         return done(order)
 
     stepper, _ = fan_out(0, 9, 3, work, lasts={"work_shard": 1.0})
@@ -169,7 +181,7 @@ def test_stop_of_one_lane_is_told_when_every_lane_has_ended(reason: str) -> None
 def test_lane_without_a_shard_of_its_own_ends_at_once() -> None:
     """A lane that starts past the end calls nothing."""
     stepper = Stepper(ORCHESTRATORS, {})
-    lane = {**ORDER, "first": 0, "last": 3, "next": 3, "live": 1, "bucket": None, "round": 0, "lanes": 1}
+    lane = {**ORDER, "first": 0, "last": 3, "next": 3, "part": 1.0, "bucket": None, "round": 0, "lanes": 1}
     instance = stepper.start("run_lane", lane)
     stepper.run()
 
@@ -188,5 +200,5 @@ def test_trouble_in_a_lane_waits_and_works_the_same_shard_again() -> None:
     stepper, instance = fan_out(0, 1, 1, work)
 
     assert {} == instance.output
-    assert [1.0, 2.0] == stepper.waits("phase:0001")
+    assert [1.0, 2.0] == stepper.waits("phase:0002")
     assert [stepper.of("work_shard")[0].order] * 3 == [call.order for call in stepper.of("work_shard")]

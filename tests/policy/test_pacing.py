@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenantclosure.policy.pacing import Bucket, share, tokens_left
+from tenantclosure.policy.pacing import LEAST, Bucket, parts, shared, tokens_left
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -18,17 +18,20 @@ def later(seconds: float) -> datetime:
 
 
 @given(
-    st.integers(1, 8),
+    st.lists(st.integers(0, 500), min_size=1, max_size=8),
     st.sampled_from([1.0, 5.0, 20.0]),
     st.integers(80, 3000),
     st.floats(0, 1),
     st.lists(st.tuples(st.integers(0, 7), st.integers(1, 80), st.floats(0, 30)), max_size=40),
 )
 def test_no_window_exceeds_the_limit(
-    lanes: int, rate: float, burst: int, filled: float, turns: list[tuple[int, int, float]]
+    work: list[int], rate: float, burst: int, filled: float, turns: list[tuple[int, int, float]]
 ) -> None:
     """Over all lanes, any window of t seconds holds at most burst + rate * t writes when each lane waits as told."""
-    buckets = [share(burst * filled, rate, burst, lanes, START) for _ in range(lanes)]
+    buckets = [shared(burst * filled, rate, burst, part, START) for part in parts(work)]
+    # However small its part, a lane can save up one write; those come on top.
+    burst += sum(1 for bucket in buckets if bucket.burst == 1)
+    lanes = len(work)
     clocks = [0.0] * lanes
     writes: list[tuple[float, int]] = []
     for turn, asked, idle in turns:
@@ -78,15 +81,105 @@ def test_a_bucket_crosses_a_durable_boundary(rate: float, burst: int, tokens: fl
     assert Bucket.from_dict(bucket.to_dict()) == bucket
 
 
-def test_lanes_share_what_is_there() -> None:
-    """Tokens and rate of all lanes add up to the tenant's."""
-    lane = share(1000.0, 20.0, 3000.0, 4, START)
-    assert (lane.tokens * 4, lane.rate * 4, lane.burst * 4) == (1000, 20, 3000)
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=32))
+def test_lanes_share_what_is_there(work: list[int]) -> None:
+    """Tokens and rate of all lanes add up to the tenant's, and no lane is left without any."""
+    lanes = [shared(3000.0, 20.0, 3000.0, part, START) for part in parts(work)]
+    assert 3000 == pytest.approx(sum(lane.tokens for lane in lanes))
+    assert 20 == pytest.approx(sum(lane.rate for lane in lanes))
+    assert all(lane.rate > 0 for lane in lanes)
+
+
+def test_lanes_with_uneven_work_end_together() -> None:
+    """A lane with twice the work gets twice the quota, so each has its last token at the same moment."""
+    lanes = [shared(300.0, 20.0, 3000.0, part, START) for part in parts([500, 1000, 2000])]
+    ends = [lane.take(count, START).wait_for(0, START) for lane, count in zip(lanes, (500, 1000, 2000), strict=True)]
+    assert [(3500 - 300) / 20] * 3 == pytest.approx(ends)
 
 
 def test_a_lane_of_a_small_burst_can_still_write() -> None:
     """However many lanes share a burst, each can save up one write."""
-    assert 1 == share(2.0, 20.0, 2.0, 4, START).burst
+    assert 1 == shared(2.0, 20.0, 2.0, 0.25, START).burst
+
+
+# -- learning --------------------------------------------------------------------------------------------------------
+def test_a_429_empties_the_bucket_and_slows_down() -> None:
+    """What we thought to hold is gone, a debt stays, and less flows in than before."""
+    full, debt = Bucket(20.0, 100.0, 100.0, START), Bucket(20.0, 100.0, -40.0, START)
+    assert (0, 14) == (full.throttled(START).tokens, full.throttled(START).rate)
+    assert -40 == debt.throttled(START).tokens
+
+
+def test_trouble_that_lasts_never_stops_the_flow() -> None:
+    """After any number of 429 a little still flows, the bucket says so, and the way back leads to the old pace."""
+    bucket = Bucket(20.0, 100.0, 0.0, START)
+    for _ in range(200):
+        bucket = bucket.throttled(START)
+    assert 20 * LEAST == pytest.approx(bucket.rate)
+    assert (True, 20) == (bucket.slowest, bucket.ceiling)
+    for _ in range(20):
+        bucket = bucket.passed(20, START)
+    assert (False, True) == (bucket.slowest, bucket.rate > 0.85 * 20)
+
+
+def test_the_limit_is_never_exceeded_by_growing() -> None:
+    """Success upon success brings the pace to the limit and no further."""
+    bucket = Bucket(20.0, 100.0, 0.0, START).throttled(START)
+    for _ in range(500):
+        bucket = bucket.passed(20, START)
+    assert 20 == bucket.rate
+
+
+def run(bucket: Bucket, quota: float, seconds: float) -> tuple[int, int]:
+    """(passed, refused) of batches of 20 against a service with another quota, with a burst of 20."""
+    service, now, through, refused = Bucket(quota, 20.0, 20.0, START), 0.0, 0, 0
+    while now < seconds:
+        now += max(0.05, bucket.wait_for(20, later(now)))
+        bucket = bucket.take(20, later(now))
+        room = min(20, max(0, int(service.held(later(now)) + 0.01)))
+        service = service.take(room, later(now))
+        through, refused = through + room, refused + 20 - room
+        if room == 20:
+            bucket = bucket.passed(20, later(now))
+        else:
+            bucket = bucket.throttled(later(now))
+            now += 1.0  # Retry-After
+    return through, refused
+
+
+@pytest.mark.parametrize("quota", [0.7, 3.0, 10.0, 19.0])
+def test_a_quota_below_the_published_one_is_learned(quota: float) -> None:
+    """Within half an hour most of what there is has been used, and few writes were refused on the way."""
+    through, refused = run(Bucket(20.0, 3000.0, 0.0, START), quota, 1800.0)
+    assert through > 0.8 * quota * 1800
+    assert refused < 0.15 * (through + refused)
+
+
+def test_the_published_quota_is_used_without_a_refusal() -> None:
+    """Where the published quota is true, nothing is refused and nothing is left."""
+    through, refused = run(Bucket(20.0, 3000.0, 0.0, START), 20.0, 600.0)
+    assert (0, True) == (refused, through >= 11_980)
+
+
+def test_a_bucket_that_others_empty_is_followed_down() -> None:
+    """The service says that 97 of 100 are used while we count 50 left: then 3 are left."""
+    bucket = Bucket(1.0, 100.0, 50.0, START)
+    assert 3 == pytest.approx(bucket.told(0.97, START).tokens)
+    assert 0 == bucket.told(1.8, START).tokens
+
+
+def test_our_own_use_explains_what_the_service_says() -> None:
+    """A word that fits our own count, rounded and a little old, changes nothing; nor does one that is better."""
+    bucket = Bucket(1.0, 100.0, 5.0, START)
+    assert bucket == bucket.told(0.98, START) == bucket.told(0.8, START) == bucket.told(0.0, START)
+
+
+def test_another_limit_is_taken_over() -> None:
+    """Less to share slows down at once; more is used at once only by those who have met no trouble."""
+    free, met = Bucket(20.0, 100.0, 7.0, START), Bucket(20.0, 100.0, 7.0, START).throttled(START)
+    assert (10, 20) == (free.limited(10, START).rate, free.limited(10, START).limited(20, START).rate)
+    assert (14, 30) == (met.limited(30, START).rate, met.limited(30, START).limit)
+    assert free is free.limited(20, later(5))
 
 
 def test_a_spent_quota_is_empty() -> None:

@@ -134,6 +134,8 @@ def test_one_task_a_cause() -> None:
     assert [(TaskKind.RELEASE_USERS, "restricted", "2 users", users)] == asks(Family.USERS, Cause.RESTRICTED, users)
     assert "1 user" == asks(Family.USERS, Cause.PRIVILEGED, users[:1])[0][2]
     assert "1 managed identity" == asks(Family.SERVICE_PRINCIPALS, Cause.IDENTITY, users[:1])[0][2]
+    assert "9 users" == asks(Family.USERS, Cause.PRIVILEGED, users[:1], 9)[0][2]
+    assert "1 user" == asks(Family.USERS, Cause.PRIVILEGED, users, 1)[0][2]
     for family, cause in ((Family.APPLICATIONS, Cause.APPLICATION), (Family.SERVICE_PRINCIPALS, Cause.RETURNED)):
         found = asks(family, cause, users)
         assert [(TaskKind.REMOVE_APPLICATION, "i1", "Ida"), (TaskKind.REMOVE_APPLICATION, "i2", "Ivo")] == [

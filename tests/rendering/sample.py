@@ -7,6 +7,28 @@ from typing import Any
 NASTY = '"><script>alert(1)</script>'
 
 
+USED = {
+    "activities": 11,
+    "timers": 12,
+    "children": 13,
+    "wakes": 14,
+    "histories": 15,
+    "historyEvents": 1601,
+    "episodes": 1701,
+    "recordsTransactions": 1801,
+    "engineTransactions": 1901,
+    "schedulerActions": 2001,
+    "requests": 2101,
+}
+COSTS = {
+    "currency": "USD",
+    "priced": "2026-11",
+    "records": 0.25,
+    "azureStorage": 1.5,
+    "durableTaskScheduler": 0.75,
+}
+
+
 def report(**changes: Any) -> dict[str, Any]:
     """A closed tenant with one of everything."""
     zero = {"removed": 0, "absent": 0, "kept": 0, "refused": 0, "failed": 0}
@@ -61,6 +83,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "tenantGone": {"provenAt": "2026-11-01T12:59:00Z", "sightings": ["a", "b"]},
         "audit": {"ok": True, "lines": 3, "head": "e" * 64},
         "resent": 1,
+        "usage": {"phases": {"survey": USED}, "total": USED, "costs": COSTS},
         "access": {
             "mfa": {"left": 3, "turnedOff": 1, "stillOn": 0, "unknown": 2},
             "securityDefaults": False,

@@ -204,3 +204,18 @@ def test_the_json_is_the_report_itself() -> None:
     assert made == json.loads(report_json(made))
     assert report_json(made) == report_json(dict(reversed(made.items())))
     assert "Zoë".encode() in report_json(made)
+
+
+def test_what_it_used_stands_in_a_table_with_both_prices() -> None:
+    """Each phase and the total with their counts, and what they cost in both backends; nothing of it without counts."""
+    html = report_html(report())
+    rows = re.findall(r'<th scope="row">(survey|Total)</th>(.*?)</tr>', html)
+
+    assert ["survey", "Total"] == [phase for phase, _ in rows]
+    for _, cells in rows:
+        told = ["11", "12", "13", "1601", "1701", "1801", "1901", "2001", "2101"]
+        assert told == re.findall(r"(\d+)<", cells)
+    for price in ("USD 1.50 with durable state in Azure Storage", "USD 0.7500 with the Durable Task", "USD 0.2500 of"):
+        assert price in html
+    unused = {**report()["usage"], "phases": {}}
+    assert "What it used" not in report_html(report(usage=unused))

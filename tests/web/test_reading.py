@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tenantclosure import names
 from tenantclosure.names import Phase
 from tests.web.rig import PEOPLE, TARGET, Desk, person, read, refused
+from web import plan_pages
 
 SHOWN = {
     "closureId",
@@ -226,6 +228,31 @@ async def test_a_search_stops_at_two_hundred(desk: Desk) -> None:
     assert (200, True) == (len(found["items"]), found["more"])
 
 
+async def test_a_large_family_is_downloaded_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole shards, as many as fit, in each file; together they hold everybody once. The page offers each."""
+    monkeypatch.setattr(plan_pages, "DOWNLOAD", 3)
+    counts, people, closure = (2, 1, 2, 5, 1), iter(range(99)), await _plan_of(desk, [])
+    path = names.manifest_path(closure, 1)
+    manifest = json.loads(await desk.records.read_blob(path))
+    manifest["families"]["users"] = {"count": 11, "shards": [{"count": count} for count in counts]}
+    await desk.records.write_blob(path, json.dumps(manifest).encode())
+    for number, count in enumerate(counts):
+        items = [{"id": f"u{next(people)}", "name": "Ada"} for _ in range(count)]
+        lines = b"".join(json.dumps(item).encode() + b"\n" for item in items)
+        await desk.records.write_blob(names.shard_path(closure, 1, "users", number), lines)
+    query, files = "?family=users&format=csv", list[list[str]]()
+    while query:
+        answer = await desk.call("show_plan", query, closureId=closure)
+        files.append([line.split(",")[1] for line in answer.get_body().decode().splitlines()[1:]])
+        assert f'filename="{closure}-plan-1-users-{len(files)}-of-4.csv"' in answer.headers["Content-Disposition"]
+        query = "".join(re.findall(r"\?[^>]+", answer.headers.get("Link", "")))
+
+    assert [["u0", "u1", "u2"], ["u3", "u4"], ["u5", "u6", "u7", "u8", "u9"], ["u10"]] == files
+    refused(await desk.call("show_plan", "?family=users&format=csv&shard=1", closureId=closure), 404, "unknown-shard")
+    page = (await desk.call("plan_page", "?family=users", closureId=closure)).get_body().decode()
+    assert ["1 to 3", "4 to 5", "6 to 10", "11 to 11"] == re.findall(r"Download (\d+ to \d+) as CSV", page)
+
+
 async def test_a_family_is_downloaded_whole_as_csv(desk: Desk) -> None:
     """All shards in one attachment; no cell begins a formula."""
     users = [
@@ -289,6 +316,29 @@ async def test_the_report_is_a_404_until_it_is_written(desk: Desk) -> None:
     assert [b"html", b"json", b"csv"] == [answer.get_body() for answer in answers]
     assert "default-src 'none'" in answers[0].headers["Content-Security-Policy"]
     refused(await desk.call("show_report", "?format=../html", closureId=closure), 400, "invalid-request", "format")
+
+
+async def test_a_large_report_comes_in_parts(desk: Desk) -> None:
+    """Each part of the CSV says by its name which it is, and by its header where the next one is; the last has none."""
+    closure = await desk.filed()
+    await desk.ledger.set_mark(closure, names.REPORT, 0, {"parts": 2})
+    for part in (1, 2):
+        await desk.records.write_blob(names.report_path(closure, "csv", part), b"%d" % part)
+    first = await desk.call("show_report", "?format=csv", closureId=closure)
+    (link,) = re.findall(r'^<(/api/closures/[^>]+)>; rel="next"$', first.headers["Link"])
+    second = await desk.call("show_report", link[link.index("?") :], closureId=closure)
+
+    assert (b"1", b"2") == (first.get_body(), second.get_body())
+    assert [f'attachment; filename="{closure}-{part}-of-2.csv"' for part in (1, 2)] == [
+        one.headers["Content-Disposition"] for one in (first, second)
+    ]
+    assert "Link" not in second.headers
+    refused(await desk.call("show_report", "?format=csv&part=3", closureId=closure), 404, "unknown-part", "part")
+    page = (await desk.call("closure_page", closureId=closure)).get_body().decode()
+    assert "CSV" not in page, "it has not ended"
+    await desk.ledger.change(closure, lambda row: row.update(status="ended", result="closed"))
+    page = (await desk.call("closure_page", closureId=closure)).get_body().decode()
+    assert ["part 1 of 2", "part 2 of 2"] == re.findall(r"part \d of \d", page)
 
 
 async def test_the_audit_is_read_and_checked(desk: Desk) -> None:

@@ -8,12 +8,12 @@ Our request ids are the positions "0" to "19", so that object ids never have to 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tenantclosure.errors import ServiceTrouble
 from tenantclosure.gateways.answers import answer_of, request_id_of, trouble
-from tenantclosure.gateways.http import Reply
+from tenantclosure.gateways.http import Reply, throttle_share
 from tenantclosure.model.inventory import Answer
 
 MOST = 20
@@ -65,7 +65,7 @@ async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
         if reply.status in (400, 403, 404):
             raise BatchRefused(str(trouble("$batch", reply)))
         raise trouble("$batch", reply) if not reply.ok else ServiceTrouble("$batch: an answer without responses")
-    outer_id = request_id_of(reply.headers)
+    outer_id, used = request_id_of(reply.headers), throttle_share(reply.headers)
     silence = [Said(Answer(ask.item, 0, request_id=outer_id)) for ask in asks]
     said: dict[int, Said] = {}
     positions = {request["id"]: position for position, request in enumerate(requests)}
@@ -73,7 +73,7 @@ async def send(call: Call, version_url: str, asks: Sequence[Ask]) -> list[Said]:
         position = _position(response, positions)
         if position is None:
             continue
-        one = _said(asks[position].item, response, outer_id)
+        one = _said(asks[position].item, response, outer_id, used)
         if said.setdefault(position, one).answer.status != one.answer.status:
             said[position] = silence[position]  # one of the two was meant for another id
     return [said.get(position, nothing) for position, nothing in enumerate(silence)]
@@ -93,8 +93,10 @@ def _position(response: Any, positions: Mapping[str, int]) -> int | None:
     return positions.get(str(given)) if isinstance(given, str | int) and 100 <= response["status"] <= 599 else None
 
 
-def _said(item: str, response: dict[str, Any], outer_id: str) -> Said:
+def _said(item: str, response: dict[str, Any], outer_id: str, used: float | None) -> Said:
     given = response.get("headers")
     headers = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
     body = response.get("body")
-    return Said(answer_of(item, response["status"], headers, body, outer_id), body)
+    answer = answer_of(item, response["status"], headers, body, outer_id)
+    # The batch as a whole may say what its items leave out.
+    return Said(answer if answer.used is not None else replace(answer, used=used), body)

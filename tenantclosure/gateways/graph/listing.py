@@ -49,6 +49,8 @@ class Kind:
     path: str
     """Below the version; used for point reads and deletes."""
     top: int | None = PAGE
+    gap: float = 0.0
+    """Seconds between two pages of an API that has a limit of its own."""
     needed: tuple[str, ...] = ("id",)
     """Members without which nobody can say whether the thing has to stay."""
 
@@ -216,6 +218,7 @@ KINDS: Mapping[str, Kind] = {
         lambda row: {"state": row.get("state")},
         "identity/conditionalAccess/policies",
         top=None,
+        gap=1.0,  # one request a second and tenant, all applications together (tenant-facts D)
     ),
     Family.LICENCES: Kind(
         lambda sdk: sdk.subscribed_skus,

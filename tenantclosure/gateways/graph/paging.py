@@ -34,12 +34,13 @@ async def rows(
     select: Iterable[str] = (),
     top: int | None = None,
     first: str | None = None,
+    gap: float = 0.0,
 ) -> AsyncIterator[list[Row]]:
     """Every page of the SDK collection at `path` as a list of JSON objects, following `@odata.nextLink` verbatim.
 
-    `first` replaces the builder's own address. A page may be shorter than `$top`, even empty: only a missing nextLink
-    is the end. Raises ListingIncomplete, with what was seen so far, on any error, an unreadable page, a page without
-    `value`, a nextLink that leaves our Graph and one that came before.
+    `first` replaces the builder's own address; `gap` seconds lie between two pages. A page may be shorter than `$top`,
+    even empty: only a missing nextLink is the end. Raises ListingIncomplete, with what was seen so far, on any error,
+    an unreadable page, a page without `value`, a nextLink that leaves our Graph and one that came before.
     """
     from tenantclosure.gateways.graph.sdk import reach, stays
 
@@ -65,6 +66,8 @@ async def rows(
         if link in links:
             raise ListingIncomplete(name, seen, "a nextLink came twice")
         links.add(link)
+        if gap:
+            await clock.sleep(gap)
 
 
 async def _page(client: Any, builder: Any, select: Iterable[str], top: int | None, clock: Clock) -> Reply:

@@ -13,6 +13,7 @@ from tenantclosure.gateways.graph.paging import NEXT, rows
 from tenantclosure.gateways.http import Reply
 from tenantclosure.model.inventory import Item, Organization
 from tenantclosure.names import Family
+from tenantclosure.scratch import Ids
 
 JSON = dict[str, Any]
 
@@ -109,28 +110,30 @@ class Reading(GraphConnection):
         """Every page of a family in order (`names.Family`; facts in `listing.py`), `$top` 999 where Graph takes it.
 
         Raises ListingIncomplete on any break; `paging.py` says what counts as one and when a page is asked for again.
-        An item that an earlier page already had is left out; a page of nothing but such items means we go in circles.
+        An item that an earlier page already had is left out (ids lie on temporary disk meanwhile); a page of nothing
+        but such items means we go in circles.
         """
-        kind = KINDS[Family(family)]
-        known: set[str] = set()
-        async for page in rows(
-            self.client(),
-            kind.path_in_sdk,
-            self.clock,
-            name=str(family),
-            base_url=self.v1,
-            select=kind.select,
-            top=kind.top,
-        ):
-            try:
-                items = [kind.item(row) for row in page]
-            except (ValueError, AttributeError, TypeError) as error:
-                raise ListingIncomplete(str(family), len(known), f"an unreadable row ({error})") from error
-            fresh = list({item.id: item for item in items if item.id not in known}.values())
-            if items and not fresh:
-                raise ListingIncomplete(str(family), len(known), "a page repeats what came before")
-            known.update(item.id for item in fresh)
-            yield fresh
+        kind, count = KINDS[Family(family)], 0
+        with Ids() as known:
+            async for page in rows(
+                self.client(),
+                kind.path_in_sdk,
+                self.clock,
+                name=str(family),
+                base_url=self.v1,
+                select=kind.select,
+                top=kind.top,
+                gap=kind.gap,
+            ):
+                try:
+                    items = {item.id: item for item in map(kind.item, page)}
+                except (ValueError, AttributeError, TypeError) as error:
+                    raise ListingIncomplete(str(family), count, f"an unreadable row ({error})") from error
+                fresh = [items[id_] for id_ in known.add(items)]
+                if items and not fresh:
+                    raise ListingIncomplete(str(family), count, "a page repeats what came before")
+                count += len(fresh)
+                yield fresh
 
     async def sign_up_policy(self) -> JSON:
         """The members of authorizationPolicy that the freeze changes, as Graph returns them; an abort restores them."""

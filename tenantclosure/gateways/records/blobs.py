@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from tenantclosure.gateways.records.clients import Clients
 
 BLOCK = 4 * 1024 * 1024
-"""Bytes in one append, the limit of every service version; also what is read ahead when streaming."""
+"""Bytes in one append, the limit of every service version."""
+PIECE = 1024 * 1024
+"""Bytes that are held of a blob that is read or written as a stream; the clients make a few copies of them."""
 
 
 class Blobs:
@@ -28,6 +31,26 @@ class Blobs:
         """Create or overwrite a blob. Raises ServiceTrouble."""
         blob = self._blob(path)
         await reliably(f"write blob {path}", lambda: blob.upload_blob(data, overwrite=True, max_concurrency=4))
+
+    async def write_pieces(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        """Create or overwrite a blob with what comes piece by piece; about a block of it is held at a time.
+
+        Blocks are staged and only the last call makes them the blob: if that is not reached, the blob is as it was. A
+        blob takes 50,000 blocks. Raises ServiceTrouble, and whatever `pieces` raises.
+        """
+        held, staged = bytearray(), list[str]()
+        write = secrets.token_hex(8)  # another writer's blocks are none of ours
+        async for piece in pieces:
+            held += piece
+            while len(held) >= PIECE:
+                staged.append(await self._stage(path, f"{write}-{len(staged):05d}", bytes(held[:PIECE])))
+                del held[:PIECE]
+        if not staged:
+            await self.write_blob(path, bytes(held))
+            return
+        if held:
+            staged.append(await self._stage(path, f"{write}-{len(staged):05d}", bytes(held)))
+        await self._commit(path, staged)
 
     async def read_blob(self, path: str) -> bytes:
         """A whole blob. Raises RecordMissing if it is not there, RecordConflict if it changed meanwhile."""
@@ -41,11 +64,11 @@ class Blobs:
     async def read_lines(self, path: str) -> AsyncIterator[bytes]:
         """A blob's lines without their newline; a last line without newline counts, an empty rest doesn't.
 
-        Holds 4 MiB and one line at a time. Reads what was there at the start: of an append blob that grows meanwhile
+        Holds 1 MiB and one line at a time. Reads what was there at the start: of an append blob that grows meanwhile
         its old length; a blob overwritten meanwhile raises RecordConflict. Raises RecordMissing, ServiceTrouble.
         """
         rest: list[bytes] = []
-        async for piece in self._pieces(path):
+        async for piece in self.read_pieces(path):
             head, newline, tail = piece.partition(b"\n")
             rest.append(head)
             if not newline:
@@ -57,6 +80,22 @@ class Blobs:
             rest = [last]
         if any(rest):
             yield b"".join(rest)
+
+    async def read_pieces(self, path: str, length: int | None = None) -> AsyncIterator[bytes]:
+        """A blob's first `length` bytes (all of it by default, or if it is shorter) in pieces of 1 MiB at most.
+
+        What was there at the start, as with `read_lines`. Raises RecordMissing, RecordConflict, ServiceTrouble.
+        """
+        from azure.core import MatchConditions
+
+        properties = await self._properties(path)
+        condition: dict[str, Any] = {}
+        # An append blob's ETag changes as it grows, but what was read before stays as it was.
+        if properties.blob_type != "AppendBlob":
+            condition = {"etag": properties.etag, "match_condition": MatchConditions.IfNotModified}
+        end = properties.size if length is None else min(length, properties.size)
+        for start in range(0, end, PIECE):
+            yield await self._range(path, start, min(PIECE, end - start), **condition)
 
     async def append(self, path: str, data: bytes, position: int) -> int:
         """Append to an append blob that is exactly `position` bytes long; 0 creates it. Returns the new length.
@@ -85,15 +124,47 @@ class Blobs:
         except RecordMissing:
             return 0
 
-    async def read_tail(self, path: str, size: int) -> bytes:
-        """The last `size` bytes of a blob; all of a shorter one, empty if it is not there. Raises ServiceTrouble."""
-        end = await self.length(path)
-        start = max(0, end - size)
-        return await self._range(path, start, end - start) if end > start else b""
+    async def read_from(self, path: str, start: int) -> bytes:
+        """A blob's bytes from `start` to its end, in one request; empty if it is no longer than that, or not there.
+
+        Raises ServiceTrouble.
+        """
+        blob = self._blob(path)
+
+        async def send() -> bytes:
+            from azure.core.exceptions import HttpResponseError
+
+            try:
+                data: bytes = await (await blob.download_blob(offset=start)).readall()
+            except HttpResponseError as error:
+                if code_of(error) == "InvalidRange":
+                    return b""
+                raise
+            return data
+
+        try:
+            return await reliably(f"read blob {path} from {start}", send)
+        except RecordMissing:
+            return b""
 
     def _blob(self, path: str) -> BlobClient:
         clients = self.clients.here()
         return (clients.audit if is_audit(path) else clients.container).get_blob_client(path)
+
+    async def _stage(self, path: str, block_id: str, block: bytes) -> str:
+        blob = self._blob(path)
+        # A stream, as in an append; staged twice it is there once.
+        await reliably(
+            f"stage a block of blob {path}",
+            lambda: blob.stage_block(block_id, io.BytesIO(block), length=len(block)),
+        )
+        return block_id
+
+    async def _commit(self, path: str, staged: list[str]) -> None:
+        from azure.storage.blob import BlobBlock
+
+        blob, blocks = self._blob(path), [BlobBlock(block_id) for block_id in staged]
+        await reliably(f"write blob {path}", lambda: blob.commit_block_list(blocks))
 
     async def _append_block(self, path: str, block: bytes, position: int, what: str) -> None:
         blob = self._blob(path)
@@ -139,14 +210,3 @@ class Blobs:
             return data
 
         return await reliably(f"read blob {path} at {start}", send)
-
-    async def _pieces(self, path: str) -> AsyncIterator[bytes]:
-        from azure.core import MatchConditions
-
-        properties = await self._properties(path)
-        condition: dict[str, Any] = {}
-        # An append blob's ETag changes as it grows, but what was read before stays as it was.
-        if properties.blob_type != "AppendBlob":
-            condition = {"etag": properties.etag, "match_condition": MatchConditions.IfNotModified}
-        for start in range(0, properties.size, BLOCK):
-            yield await self._range(path, start, min(BLOCK, properties.size - start), **condition)

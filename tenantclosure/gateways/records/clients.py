@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantclosure.errors import SettingsError
+from tenantclosure.gateways.records.counting import blob_request, queue_request, table_request
 from tenantclosure.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,11 +103,14 @@ class Clients:
         text, account = self._settings.storage, self._settings.storage_account
         # Larger blobs go in blocks and appear whole at the end; a request past 1 MiB would hold up the event loop.
         upload: dict[str, Any] = {"max_single_put_size": MIB, "max_block_size": MIB}
+        for_blobs = {**upload, **options, "raw_request_hook": blob_request}
+        for_tables = {**options, "raw_request_hook": table_request}
+        for_queues = {**options, "raw_request_hook": queue_request}
         if text:
             try:
-                blobs = BlobServiceClient.from_connection_string(text, **upload, **options)
-                tables = TableServiceClient.from_connection_string(text, **options)
-                queues = QueueServiceClient.from_connection_string(text, **options)
+                blobs = BlobServiceClient.from_connection_string(text, **for_blobs)
+                tables = TableServiceClient.from_connection_string(text, **for_tables)
+                queues = QueueServiceClient.from_connection_string(text, **for_queues)
             except (ValueError, KeyError):
                 # The SDK's own text could quote the string, and the string holds the account key.
                 raise SettingsError("CLOSURE_STORAGE is not a usable storage connection string.") from None
@@ -114,9 +118,11 @@ class Clients:
             suffix = SUFFIXES.get(self._settings.cloud, "core.windows.net")
             client_id = self._settings.storage_client_id
             credential = ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
-            blobs = BlobServiceClient(f"https://{account}.blob.{suffix}", credential=credential, **upload, **options)
-            tables = TableServiceClient(endpoint=f"https://{account}.table.{suffix}", credential=credential, **options)
-            queues = QueueServiceClient(f"https://{account}.queue.{suffix}", credential=credential, **options)
+            blobs = BlobServiceClient(f"https://{account}.blob.{suffix}", credential=credential, **for_blobs)
+            tables = TableServiceClient(
+                endpoint=f"https://{account}.table.{suffix}", credential=credential, **for_tables
+            )
+            queues = QueueServiceClient(f"https://{account}.queue.{suffix}", credential=credential, **for_queues)
         return Open(
             blobs=blobs,
             container=blobs.get_container_client(CONTAINER),

@@ -51,6 +51,21 @@ async def test_answers_come_in_the_ids_order(graph, server) -> None:
     assert call.body["requests"][0] == {"id": "0", "method": "DELETE", "url": "/users/id%2F0%3F%23"}
 
 
+async def test_how_much_of_the_quota_is_used(graph, server) -> None:
+    """Each item's own word counts, then the batch's; what is no number says nothing."""
+    own = {"headers": {"X-MS-Throttle-Limit-Percentage": "0.85"}}
+
+    def script(seen: Any) -> Any:
+        responses = answer_each(seen, r0=own, r1={"headers": {"x-ms-throttle-limit-percentage": "nan"}})
+        return 200, {"responses": responses}, {"x-ms-throttle-limit-percentage": "1.2"}
+
+    server.script = script
+    answers = await graph.delete_many(Family.USERS, IDS[:3])
+    assert [0.85, 1.2, 1.2] == [answer.used for answer in answers]
+    server.script = lambda seen: {"responses": answer_each(seen)}
+    assert [None] * 3 == [answer.used for answer in await graph.delete_many(Family.USERS, IDS[:3])]
+
+
 async def test_missing_and_garbled_responses(graph, server) -> None:
     """An item without an answer has status 0, and so has one with two that differ; unknown and garbled ids change
     nothing.

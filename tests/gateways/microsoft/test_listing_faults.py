@@ -48,6 +48,17 @@ async def test_follows_links_verbatim_with_the_largest_page_and_our_select(graph
     assert all("client-request-id" in seen.headers for seen in server.seen)
 
 
+async def test_pages_of_conditional_access_come_a_second_apart(graph, server, clock) -> None:
+    """That API takes one request a second and sends no Retry-After; users are read without a pause."""
+    link, policies = f"{server.url}/v1.0/next", [{"id": f"p{n}", "displayName": "P", "state": "on"} for n in range(2)]
+    for family, value, slept in ((Family.ACCESS_POLICIES, policies, [1.0]), (Family.USERS, users(0, 1), [])):
+        answers = [{"value": [value[0]], "@odata.nextLink": link}, {"value": [value[1]]}]
+        server.script = lambda seen, answers=answers: answers.pop(0)
+        clock.slept.clear()
+        assert 2 == len(await listing(graph, family))
+        assert slept == clock.slept
+
+
 async def test_user_facts(graph, server) -> None:
     """A user carries the documented facts as plain JSON values."""
     server.script = lambda seen: {"value": [{**USER, "onPremisesSyncEnabled": True}]}
@@ -137,6 +148,18 @@ async def test_going_in_circles_is_noticed(graph, server) -> None:
     server.script = lambda seen: {"value": users(1), "@odata.nextLink": link + str(len(server.seen))}
     with pytest.raises(ListingIncomplete, match="repeats"):
         await listing(graph)
+
+
+async def test_what_an_earlier_page_had_is_left_out(graph, server) -> None:
+    """A listing that shifts between two pages, or repeats a row in one, shows everybody once, as first seen."""
+    again = [{**user, "displayName": "Later"} for user in users(1, 2)]
+    answers = [
+        {"value": users(1, 2), "@odata.nextLink": f"{server.url}/v1.0/users?$skiptoken=a"},
+        {"value": [*again, *users(3, 3)]},
+    ]
+    server.script = lambda seen: answers[len(server.seen) - 1]
+    found = [(item.id, item.name) async for page in graph.pages(Family.USERS) for item in page]
+    assert [("u1", "Ann"), ("u2", "Ann"), ("u3", "Ann")] == found
 
 
 async def test_a_throttled_page_is_asked_for_again_after_the_decimal_wait(graph, server, clock) -> None:
