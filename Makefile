@@ -17,10 +17,10 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup demo test test-fast check format lock bench chaos mutants fuzz clean
+.PHONY: help setup demo test test-fast check format lock bench bench-quick chaos mutants fuzz clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Python environment, this project, Azurite; instant when nothing changed
 
@@ -53,8 +53,11 @@ lock: $(STAMPS)/python ## write requirements*.txt anew from pyproject.toml (UPGR
 		esac; echo "# Made by 'make lock' from pyproject.toml; do not edit."; cat $$f; } > $$f.new; mv $$f.new $$f; \
 	done
 
-bench: $(READY) ## how fast a closure runs, with two quotas side by side
+bench: $(READY) $(STAMPS)/m365 ## closures beside other tools, with and without a quota; 90 minutes (ARGS="--resume" goes on)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(READY) $(STAMPS)/m365 ## the same, each once and small; under five minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 chaos: $(READY) ## whole closures under kills, cuts and faults: 200 seeds (SEEDS=n FIRST=n), or SEED=n alone
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))) $(ARGS)
@@ -66,7 +69,7 @@ mutants: $(READY) ## change what decides, one slip at a time: a test must notice
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
 clean: ## remove what the commands made, except the environment
-	rm -rf .closure .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf .closure .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
 # --- set-up, one stamp for each part ------------------------------------------------------------------------------------
@@ -86,6 +89,11 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/python
 $(STAMPS)/azurite: embedded/azurite/package-lock.json embedded/azurite/package.json $(STAMPS)/python
 	@command -v npm >/dev/null || { echo "Node.js 20 or newer with npm is missing: Azurite, the local storage, runs on it." >&2; exit 2; }
 	@cd embedded/azurite && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# What the benchmarks compare with; nothing else needs it.
+$(STAMPS)/m365: benchmarks/contenders/m365/package-lock.json benchmarks/contenders/m365/package.json $(STAMPS)/azurite
+	@cd benchmarks/contenders/m365 && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Only the browser tests need it; Playwright's own download would be a second browser to keep up to date.

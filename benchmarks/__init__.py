@@ -1,1 +1,1 @@
-"""How fast a closure runs. Numbers are ratios of two runs on one machine, because seconds depend on the machine."""
+"""Measures whole closures beside what a person would otherwise run, on the same simulator with the same settings."""

@@ -212,7 +212,7 @@ def test_runtime_dependencies_are_exact_and_locked() -> None:
 def test_nothing_but_the_runtime_is_deployed() -> None:
     """Azure installs no test tool and nothing of the simulator or the command."""
     extras = project()["optional-dependencies"]
-    ours = {plain(re.split(r"[\[=><~! ]", line)[0]) for line in (*extras["cli"], *extras["dev"])}
+    ours = {plain(re.split(r"[\[=><~! ]", line)[0]) for line in (*extras["cli"], *extras["bench"], *extras["dev"])}
     # The simulator's key library is the one that token validation needs as well.
     tools = ours - {"cryptography"}
 

@@ -1,0 +1,1 @@
+"""The CLI for Microsoft 365 from npm, as a contender."""
