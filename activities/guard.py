@@ -96,14 +96,21 @@ def closed_for(parts: Parts) -> float | None:
 
 async def pinned(parts: Parts, row: dict[str, Any], fence: Fence = READ_ONLY) -> Directory:
     """The tenant's directory behind a fence, once allow list, home tenant and tenant pin hold."""
-    tenant = row["tenantId"]
-    rails.check_target(tenant, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
-    directory = fenced.directory(parts, tenant, fence)
+    directory = _allowed(parts, row, fence)
+    await _pin(row, directory)
+    return directory
+
+
+def _allowed(parts: Parts, row: dict[str, Any], fence: Fence) -> Directory:
+    rails.check_target(row["tenantId"], parts.settings.allowed_tenants, parts.settings.home_tenant_id)
+    return fenced.directory(parts, row["tenantId"], fence)
+
+
+async def _pin(row: dict[str, Any], directory: Directory) -> None:
     # The request's domain may be a custom one that the plan removes; from the plan on the initial one is looked for.
     domain = row.get("initialDomain") or row["domain"]
     identity, organization = await asyncio.gather(directory.identity(), directory.organization())
-    rails.check_pin(tenant, identity, organization, domain)
-    return directory
+    rails.check_pin(row["tenantId"], identity, organization, domain)
 
 
 async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: bool = True) -> Clearance:
@@ -120,8 +127,9 @@ async def cleared(parts: Parts, order: Order, gate: str = Gate.PLAN, *, writes: 
     rails.check_request(manifest, row)
     standing: dict[str, JSON] = {}  # filled once every approval was judged
     fence = Fence(lambda: still_cleared(parts, order, standing))
-    directory = await pinned(parts, row, fence)
-    keeper, administrators, own = await asyncio.gather(
+    directory = _allowed(parts, row, fence)
+    _, keeper, administrators, own = await asyncio.gather(
+        _pin(row, directory),
         directory.find_user(manifest["keeper"]["id"]),
         directory.global_administrators(),
         directory.own_service_principal(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Awaitable
 
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
@@ -11,6 +13,9 @@ from tenantclosure.names import Rail
 from tenantclosure.policy.audit_chain import Verdict
 from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
+
+AT_ONCE = 8
+"""Shards whose evidence is read side by side."""
 
 
 async def check_words(parts: Parts, closure: str) -> Words:
@@ -28,8 +33,13 @@ async def check_records(parts: Parts, closure: str) -> None:
     """
     if (fault := sentence(await parts.ledger.audit_verdict(closure))) is not None:
         raise RailBroken(Rail.AUDIT, fault)
+    some: list[Awaitable[None]] = []
     async for serial, family, operation, shard, noted in parts.ledger.shards(closure):
-        await check_evidence(parts, names.evidence_path(closure, serial, family, operation, shard), noted)
+        some.append(check_evidence(parts, names.evidence_path(closure, serial, family, operation, shard), noted))
+        if len(some) == AT_ONCE:
+            await asyncio.gather(*some)
+            some.clear()
+    await asyncio.gather(*some)
 
 
 def sentence(verdict: Verdict) -> str | None:

@@ -69,9 +69,11 @@ class Journal:
             pass
         return self
 
-    async def intend(self, ids: Iterable[str], at: str, *, again: bool) -> None:
-        """Say that these ids are about to be sent; `again` when an earlier answer for them was lost."""
-        await self._append([{"t": "intent", "ids": list(ids), "at": at, "again": again}])
+    async def intend(self, ids: Iterable[str], at: str, *, again: bool, after: Iterable[dict[str, Any]] = ()) -> None:
+        """Say that these ids are about to be sent; `again` when an earlier answer for them was lost. `after` are
+        lines of `answered` that are kept before it, in the same append.
+        """
+        await self._append([*after, {"t": "intent", "ids": list(ids), "at": at, "again": again}])
 
     async def answered(self, lines: list[dict[str, Any]]) -> None:
         """Keep outcomes ({t: outcome, id, outcome, …}) and passing troubles ({t: trouble, id, …}).

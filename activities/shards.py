@@ -6,6 +6,7 @@ Two pumps take turns: while one waits for Microsoft's answers, the other keeps i
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from activities.journal import Journal
 from activities.operations import OPERATIONS
 from activities.quota import fair_rate
 from tenantclosure import names
-from tenantclosure.errors import ServiceTrouble, Throttled
+from tenantclosure.errors import ClosureError, ServiceTrouble, Throttled
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.names import Gate, Outcome, Word
@@ -24,8 +25,8 @@ from tenantclosure.policy import pacing, rails
 from tenantclosure.policy.outcomes import judged, unanswered
 from tenantclosure.wiring import Parts
 
-PUMPS, AT_ONCE = 2, 8
-"""Pumps of one lane, and the batches each has in flight."""
+PUMPS, WAVE, AT_ONCE = 2, 8, 4
+"""Pumps of one lane, batches in a wave of each, and how many of these are in flight at once."""
 LONGEST_SLEEP = 60.0
 """Seconds an activity waits at most for quota or Retry-After; what is longer becomes a durable timer."""
 AHEAD = 16.0
@@ -55,10 +56,9 @@ async def work_shard(parts: Parts, order: Order) -> Order:
     fresh listing before this wave (`open_wave`, `review_refused`) shows as something that must stay is settled as
     `kept` already and is not sent; a change after that listing is seen before the next wave.
     """
-    fair = await fair_rate(parts, order["rate"]) * order["part"]
-    bucket = pacing.Bucket.from_dict(order["bucket"]).limited(fair, parts.clock.now())
     key = (order["closureId"], order["serial"], order["family"], order["operation"], order["shard"])
-    noted = await parts.ledger.shard(*key)
+    fair, noted = await asyncio.gather(fair_rate(parts, order["rate"]), parts.ledger.shard(*key))
+    bucket = pacing.Bucket.from_dict(order["bucket"]).limited(fair * order["part"], parts.clock.now())
     if noted is not None and noted["done"]:
         return {"state": "done", "bucket": bucket.to_dict(), "retryAfter": 0.0}
     clearance = await cleared(parts, order, order.get("gate", Gate.PLAN))
@@ -92,6 +92,8 @@ class _Work:
         self.again: set[str] = set()
         self.retry_after, self.silent = 0.0, 0
         self.failure: Exception | None = None
+        # What was answered and is not in the journal yet: it goes there with the next intent, or before any wait.
+        self.heard: list[dict[str, Any]] = []
         self.writing = asyncio.Lock()
 
     async def run(self) -> str:
@@ -103,9 +105,12 @@ class _Work:
             for pump in pumps:  # they have ended by themselves, unless the process is being ended
                 pump.cancel()
         if self.failure is not None:
+            with suppress(ClosureError):  # what can't be kept now is looked up by the next try
+                await self._keep()
             if isinstance(self.failure, Halt):
                 await self.note(done=False)
             raise self.failure
+        await self._keep()
         return await self._state()
 
     async def _state(self) -> str:
@@ -163,6 +168,7 @@ class _Work:
             elif due > LONGEST_SLEEP:
                 break  # each of these waits for itself
             elif max(closed, due) > 0:
+                await self._keep()
                 await clock.sleep(max(closed, due))
             elif wave := await self._take([id_ for id_, due_at in able.items() if due_at <= now], now):
                 return wave
@@ -170,7 +176,7 @@ class _Work:
 
     async def _take(self, ready: list[str], now: datetime) -> list[str]:
         """As many of these as the quota lets go soon, once it does; none when something came between."""
-        wave = ready[: min(AT_ONCE * self.size, max(1, self.bucket.within(AHEAD, now) // self.cost))]
+        wave = ready[: min(WAVE * self.size, max(1, self.bucket.within(AHEAD, now) // self.cost))]
         wait = self.bucket.wait_for(len(wave) * self.cost, now)
         if wait > LONGEST_SLEEP:
             self.retry_after = wait
@@ -179,6 +185,7 @@ class _Work:
         self.bucket = self.bucket.take(len(wave) * self.cost, now)
         due = {id_: self.idle.pop(id_) for id_ in wave}
         if wait > 0:
+            await self._keep()
             await self.parts.clock.sleep(wait)
             now = self.parts.clock.now()
             if self.failure or self.retry_after or self.open_from > now or self._late(now):
@@ -214,37 +221,45 @@ class _Work:
         async with self.writing:
             for again in (False, True):
                 if ids := [id_ for id_ in wave if (id_ in self.again) is again]:
-                    await self.journal.intend(ids, iso(clock.now()), again=again)
+                    await self.journal.intend(ids, iso(clock.now()), again=again, after=self._taken())
         chunks = [wave[start : start + self.size] for start in range(0, len(wave), self.size)]
-        answers = [one for batch in await asyncio.gather(*map(self._batch, chunks)) for one in batch]
+        turn = asyncio.Semaphore(AT_ONCE)
+        answers = [one for batch in await asyncio.gather(*(self._batch(one, turn) for one in chunks)) for one in batch]
         now = clock.now()
         self._pace(answers, now)
-        heard = [answer for answer in answers if answer.status != 0]
-        async with self.writing:
-            await self.journal.answered([self._heard(answer, iso(now)) for answer in heard])
+        said = {answer.id: answer for answer in answers if answer.status != 0}
+        self.heard += [self._line(answer, iso(now)) for answer in said.values()]
         # An id that the batch left out is in doubt like one whose batch was lost.
-        await self._settle([id_ for id_ in wave if id_ not in {answer.id for answer in heard}])
-        self._put_back(wave, answers, now)
+        await self._settle([id_ for id_ in wave if id_ not in said])
+        self._put_back(wave, said, now)
         if (clock.now() - self.noted).total_seconds() >= NOTE_SECONDS:
             self.noted = clock.now()
             await self.note(done=False)
 
-    def _heard(self, answer: Answer, at: str) -> dict[str, Any]:
+    async def _keep(self) -> None:
+        """Put what was answered into the journal."""
+        async with self.writing:
+            await self.journal.answered(self._taken())
+
+    def _taken(self) -> list[dict[str, Any]]:
+        heard, self.heard = self.heard, []
+        return heard
+
+    def _line(self, answer: Answer, at: str) -> dict[str, Any]:
         """The journal's line for an answer."""
         self.again.discard(answer.id)
         if answer.transient:
             return {"t": "trouble", "id": answer.id, "status": answer.status, "code": answer.code, "at": at}
         return judged(answer, self.success, at)
 
-    def _put_back(self, wave: list[str], answers: list[Answer], now: datetime) -> None:
-        """What is not settled comes round again; only now, when its answer is kept or it has been looked up."""
-        said = {answer.id: answer for answer in answers}
+    def _put_back(self, wave: list[str], said: dict[str, Answer], now: datetime) -> None:
+        """What is not settled comes round again; only now, when it has been looked up if it had to be."""
         # When most are refused the service is full; that says nothing about each of them.
-        crowded = sum(answer.status == 429 for answer in answers) * 2 >= len(answers)
+        crowded = sum(answer.status == 429 for answer in said.values()) * 2 >= len(wave)
         for id_ in wave:
-            if self.journal.settled(id_):
-                continue
             answer, wait = said.get(id_, Answer(id_, 0)), 0.0
+            if not answer.transient or self.journal.settled(id_):
+                continue
             if answer.status != 429:  # that keeps all of them waiting (`_pace`)
                 asked = answer.retry_after
                 wait = BACKOFF * 2 ** self.tries[id_] if asked is None else asked
@@ -266,12 +281,13 @@ class _Work:
         if self.silent >= SILENT_WAVES:
             self.retry_after = max(LONGEST_SLEEP if self.bucket.slowest else HELD, wait)
 
-    async def _batch(self, chunk: list[str]) -> list[Answer]:
-        """One batch. A throttled outer call has sent nothing; after any other trouble its items stay in doubt
-        (status 0).
+    async def _batch(self, chunk: list[str], turn: asyncio.Semaphore) -> list[Answer]:
+        """One batch, in its turn. A throttled outer call has sent nothing; after any other trouble its items stay in
+        doubt (status 0).
         """
         try:
-            return await self.send(self.clearance.directory, self.order["family"], chunk)
+            async with turn:
+                return await self.send(self.clearance.directory, self.order["family"], chunk)
         except Throttled as slow:
             return [Answer(id_, 429, "TooManyRequests", retry_after=slow.retry_after) for id_ in chunk]
         except ServiceTrouble:

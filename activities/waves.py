@@ -4,6 +4,7 @@ are gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import islice
 
@@ -109,13 +110,16 @@ async def _record_gone(parts: Parts, order: Order, clearance: Clearance, found: 
     have become more.
     """
     closure, serial, family = order["closureId"], order["serial"], order["family"]
-    vanished = First(SHOWN)
+    vanished, ours_by_shard = First(SHOWN), Counter[int]()
+    async for _, name, operation, shard, noted in parts.ledger.shards(closure, serial):
+        if (name, operation) == (family, "delete"):
+            ours_by_shard[shard] = int(noted.get(Outcome.REMOVED, 0))
     with Ids() as registered:
         if family == Family.SERVICE_PRINCIPALS:
             await _register(parts, clearance, registered)
         for shard, entry in enumerate(clearance.manifest["families"][family]["shards"]):
-            if found.listed[shard] == entry["count"]:
-                continue
+            if found.listed[shard] + ours_by_shard[shard] >= entry["count"]:
+                continue  # what is not there has gone by our hand; one that came back may hide one that vanished
             items = await read_shard(parts, clearance, family, shard)
             there = found.plan.notes(item.id for item in items)
             taken = registered.parts(str(item.facts.get("appId")) for item in items)

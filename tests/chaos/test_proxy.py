@@ -12,6 +12,8 @@ import pytest
 
 from tests.chaos.proxy import Broken, Loop, Proxy, Request, Spoil
 
+pytestmark = pytest.mark.slow
+
 
 class Far:
     """A small service that remembers what it was asked."""

@@ -156,6 +156,7 @@ POLICY: dict[str, Any] = {
 EASY = {**POLICY, "window": None}
 
 
+@pytest.mark.slow
 @fuzz(37)
 @example(data=Body(b"a: !!int ''"))
 @example(data=Body(b"a: 2026-99-99"))

@@ -63,7 +63,9 @@ def test_every_phase_of_the_product_has_its_place_in_the_story() -> None:
     assert list(Phase) == told
 
 
-@pytest.mark.parametrize("count", range(len(STORY) + 1))
+@pytest.mark.parametrize(
+    "count", [n if n % 5 == 0 else pytest.param(n, marks=pytest.mark.slow) for n in range(len(STORY) + 1)]
+)
 def test_phases_with_a_mark_are_skipped(count: int) -> None:
     """A closure that starts again goes on with the first phase that has no mark, wherever it was cut."""
     tenant = Tenant(shards={"users": (2, 1)})

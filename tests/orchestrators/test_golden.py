@@ -57,6 +57,7 @@ def test_records_are_small() -> None:
         assert sum(path.stat().st_size for path in record.histories(folder)) < 100_000
 
 
+@pytest.mark.slow
 def test_recording_again_gives_the_same_histories() -> None:
     """Nothing in a recording depends on the moment or the machine, so a difference is a change of the story."""
     first, again = record.record(), record.record()

@@ -19,6 +19,7 @@ from tenantclosure.policy.usage import ENGINE, PIECE, episodes, history_events
 from tests.orchestrators.stepper import Instance, Stepper, Trouble
 from tests.orchestrators.tenant import DAY, HOUR, ORDER, ROOT, STORY, Tenant
 
+pytestmark = pytest.mark.slow
 PROMISED = 2000
 TENTH = metering.LONGEST // 10
 

@@ -150,6 +150,7 @@ def test_flood_of_events_across_continue_as_new_is_worked_off_in_order() -> None
     assert "vetoed" == gate.instance.output["state"]
 
 
+@pytest.mark.slow
 def test_answer_by_is_never_shortened() -> None:
     """Silence expires the gate after the whole fourteen days, and not an hour late."""
     gate = Gate(answer_by=14 * DAY)
@@ -286,6 +287,7 @@ def test_nobody_is_asked_when_an_api_has_begun_it() -> None:
 
 
 # -- subscriptions -----------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_subscription_waits_four_hundred_days_with_a_bounded_history() -> None:
     """A term that ends in 400 days is waited for day by day; each history stays short and the order the same."""
 

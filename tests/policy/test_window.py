@@ -64,6 +64,7 @@ def windows(draw: Any, zone: str) -> DeletionWindow:
     return window(" ".join(days), draw(clock), draw(clock), zone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "middle"), CHANGES)
 @settings(max_examples=8)
 @given(data=st.data())
@@ -168,6 +169,7 @@ def policy(rule: DeletionWindow, closed: timedelta) -> ApprovalPolicy:
     return ApprovalPolicy.model_validate({"groups": {"it": ["a@b.com"]}, "gates": gates, "window": rule})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "middle"), CHANGES)
 @settings(max_examples=20)
 @given(data=st.data())
