@@ -28,7 +28,8 @@ SLACK_SECONDS, SLACK_SHARE = 2.0, 0.01
 class Bucket:
     """Tokens at a moment; `rate` tokens a second flow in, at most `burst` stay. `rate` never rises above `limit`.
 
-    `ceiling` is the pace at which the last trouble came; `clean` says that a write has got through since.
+    `ceiling` is the pace at which the last trouble came; `clean` says that a write has got through since. `whole` is
+    what the service's own bucket holds when it is full, of which this one is a part.
     """
 
     rate: float
@@ -38,10 +39,12 @@ class Bucket:
     limit: float = field(default=0.0)
     ceiling: float = field(default=0.0)
     clean: bool = True
+    whole: float = field(default=0.0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limit", self.limit or self.rate)
         object.__setattr__(self, "ceiling", self.ceiling or self.limit)
+        object.__setattr__(self, "whole", self.whole or self.burst)
 
     @property
     def slowest(self) -> bool:
@@ -81,13 +84,14 @@ class Bucket:
         )
 
     def told(self, used: float, now: datetime) -> Bucket:
-        """After `x-ms-throttle-limit-percentage`: what the service's bucket holds, if that is clearly less than ours.
+        """After `x-ms-throttle-limit-percentage`: our part of what the service's bucket holds, once that is clearly
+        less than we alone count on.
 
-        Our own writes explain what we have counted; the rest was taken by others.
+        Before, our own lanes may explain it: one that is ahead has emptied its part, one that is behind has not.
         """
-        level, held = max(0.0, 1.0 - used) * self.burst, self.held(now)
-        slack = self.burst * SLACK_SHARE + self.rate * SLACK_SECONDS
-        return replace(self, tokens=level, at=now) if level + slack < held else self
+        level, held = max(0.0, 1.0 - used) * self.whole, self.held(now)
+        slack = self.whole * SLACK_SHARE + self.rate * SLACK_SECONDS
+        return replace(self, tokens=level * self.burst / self.whole, at=now) if level + slack < held else self
 
     def passed(self, count: int, now: datetime) -> Bucket:
         """After so many writes without a 429: the pace comes back to the limit, carefully where it went wrong."""
@@ -116,13 +120,13 @@ class Bucket:
             "limit": self.limit,
             "ceiling": self.ceiling,
             "clean": self.clean,
+            "whole": self.whole,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Bucket:
         """Read what `to_dict` wrote."""
-        at = datetime.fromisoformat(data["at"])
-        return cls(data["rate"], data["burst"], data["tokens"], at, data["limit"], data["ceiling"], data["clean"])
+        return cls(**{**data, "at": datetime.fromisoformat(data["at"])})
 
 
 def tokens_left(burst: float, rate: float, made: Iterable[tuple[datetime, int]], now: datetime) -> float:
@@ -147,4 +151,4 @@ def parts(work: Sequence[int]) -> list[float]:
 
 def shared(tokens: float, rate: float, burst: float, part: float, now: datetime) -> Bucket:
     """One lane's part of the whole limit; however small, it can save up one write."""
-    return Bucket(rate * part, max(1.0, burst * part), tokens * part, now)
+    return Bucket(rate * part, max(1.0, burst * part), tokens * part, now, whole=burst)

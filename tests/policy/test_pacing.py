@@ -168,6 +168,13 @@ def test_a_bucket_that_others_empty_is_followed_down() -> None:
     assert 0 == bucket.told(1.8, START).tokens
 
 
+def test_a_lane_that_is_behind_keeps_its_part() -> None:
+    """Three lanes of four have used all of theirs: the bucket is three quarters empty, and the rest is ours."""
+    lane = shared(3000.0, 20.0, 3000.0, 0.25, START)
+    assert lane == lane.told(0.75, START)
+    assert (750, 60) == (lane.told(0.73, START).tokens, pytest.approx(lane.told(0.92, START).tokens))
+
+
 def test_our_own_use_explains_what_the_service_says() -> None:
     """A word that fits our own count, rounded and a little old, changes nothing; nor does one that is better."""
     bucket = Bucket(1.0, 100.0, 5.0, START)
