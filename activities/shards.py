@@ -190,6 +190,7 @@ class _Work:
             now = self.parts.clock.now()
             if self.failure or self.retry_after or self.open_from > now or self._late(now):
                 self.idle.update(due)
+                self.bucket = self.bucket.take(-len(wave) * self.cost, now)
                 return []
         return wave
 

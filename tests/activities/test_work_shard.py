@@ -13,6 +13,7 @@ from activities.guard import cleared
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer
+from tenantclosure.policy.pacing import Bucket
 from tests.activities.rig import Rig
 from tests.fakes.seals import rewrite
 from tests.fakes.tenant import KEEPER, user
@@ -339,3 +340,18 @@ async def test_a_user_who_asks_for_two_minutes_is_held_alone(rig: Rig) -> None:
     held = await work(rig)
     assert ("held", pytest.approx(120, abs=1)) == (held["state"], held["retryAfter"])
     assert dict.fromkeys(U[1:20], "removed") == rig.outcomes()
+
+
+async def test_tokens_of_a_wave_that_was_not_sent_are_given_back(rig: Rig) -> None:
+    """The time runs out while a wave waits for its tokens: they are there for the next activity, and its items too."""
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        rig.clock.go_on(seconds=241)
+
+    rig.directory.calls = calls
+    before = rig.clock.now()
+    more = await work(rig, tokens=5.0, rate=0.02, burst=3000)
+    flowed = (rig.clock.now() - before).total_seconds() * 0.02
+    assert ("more", 5) == (more["state"], len(rig.directory.sent))
+    assert 5 + flowed - 5 == pytest.approx(Bucket.from_dict(more["bucket"]).held(rig.clock.now()), abs=0.1)

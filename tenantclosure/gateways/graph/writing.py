@@ -11,7 +11,7 @@ from typing import Any
 
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.gateways.answers import answer_of_reply
-from tenantclosure.gateways.graph.batch import Ask, BatchRefused, Said, send
+from tenantclosure.gateways.graph.batch import PRIORITY, Ask, BatchRefused, Said, send
 from tenantclosure.gateways.graph.connection import GraphConnection
 from tenantclosure.gateways.graph.listing import KINDS
 from tenantclosure.gateways.http import DEFAULT_RETRY_AFTER, segment
@@ -107,12 +107,13 @@ class Writing(GraphConnection):
     async def turn_off_sync(self) -> Answer:
         """PATCH organization onPremisesSyncEnabled=false; app-only success is unverified (tenant-facts C2)."""
         url = f"{self.v1}/organization/{segment(self.tenant_id)}"
-        reply = await self.call("PATCH", url, body={"onPremisesSyncEnabled": False})
+        reply = await self.call("PATCH", url, body={"onPremisesSyncEnabled": False}, headers=PRIORITY)
         return answer_of_reply(self.tenant_id, reply)
 
     async def set_sign_up_policy(self, policy: JSON) -> Answer:
         """PATCH authorizationPolicy with these members (tenant-facts C5)."""
-        reply = await self.call("PATCH", f"{self.v1}/policies/authorizationPolicy", body=policy)
+        url = f"{self.v1}/policies/authorizationPolicy"
+        reply = await self.call("PATCH", url, body=policy, headers=PRIORITY)
         return answer_of_reply("authorizationPolicy", reply)
 
     async def _send(self, asks: Sequence[Ask], *, beta: bool = False) -> list[Said]:
