@@ -85,7 +85,7 @@ def test_stops_without_end(stop: str, rounds: int) -> None:
 
 @pytest.mark.slow
 def test_trouble_with_every_call() -> None:
-    """A lane whose calls all fail as often as patience allows starts over in time, and leaves no shard out."""
+    """A lane whose calls all fail as often as patience allows starts over by its own steps, and leaves no shard out."""
     tenant = Tenant()
     scripted(tenant, Activity.WORK_SHARD, chain.from_iterable(repeat([*[Trouble] * len(PATIENCE), None], 20)))
     lane = {"family": "users", "operation": "delete", "first": 0, "last": 20, "next": 0, "lanes": 1, "round": 0}
@@ -94,7 +94,7 @@ def test_trouble_with_every_call() -> None:
     stepper.run()
 
     assert {} == instance.output
-    assert metering.LONGEST - 100 < stepper.longest()["run_lane"] <= PROMISED
+    assert 1000 < stepper.longest()["run_lane"] <= metering.LONGEST
     assert set(range(20)) == {shard for *_, shard in tenant.worked}
 
 
