@@ -140,6 +140,7 @@ def test_sync_that_is_turning_off_is_polled_until_it_is_off() -> None:
     assert stepper.longest()["await_manual_task"] < 250
 
 
+@pytest.mark.slow
 def test_no_user_is_touched_before_sync_and_purchases_are_done() -> None:
     """The first wave opens only after sync has been turned off and self-service purchases have ended."""
     tenant = Tenant(subscriptions={"own": "self-service", "mca": "mca"})

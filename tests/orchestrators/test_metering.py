@@ -117,6 +117,7 @@ def test_new_histories_take_the_count_along(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(earlier <= later for earlier, later in itertools.pairwise(phases))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "waits"), [(Settings.model_fields["shard_size"].default, False), (1000, True)])
 def test_history_grows_by_at_most_twenty_events_for_a_thousand_users(size: int, waits: bool) -> None:
     """Between 10,000 and 100,000 users, in shards as they are by default; larger ones may even all wait once."""

@@ -188,6 +188,7 @@ def test_nothing_is_written_between_drift_and_the_new_approval() -> None:
     assert not {"freeze_sign_ups", "work_shard", "turn_off_sync"} & set(after)
 
 
+@pytest.mark.slow
 def test_drift_can_come_again() -> None:
     """A tenant that keeps growing is planned as often as it grows."""
     tenant = Tenant()

@@ -74,6 +74,7 @@ def test_any_text(reason: Callable[..., str], text: str) -> None:
     assert reason(text) in {"malformed", "signature"}
 
 
+@pytest.mark.slow
 @QUIET
 @given(parts=st.lists(PARTS, min_size=2, max_size=4))
 def test_any_parts(reason: Callable[..., str], parts: list[str]) -> None:
@@ -81,6 +82,7 @@ def test_any_parts(reason: Callable[..., str], parts: list[str]) -> None:
     assert reason(".".join(parts)) in {"malformed", "signature"}
 
 
+@pytest.mark.slow
 @QUIET
 @given(name=NAMES, value=JSONS)
 def test_any_claim(reason: Callable[..., str], name: str, value: object) -> None:
