@@ -22,8 +22,8 @@ from tenantclosure.rendering import outcomes_csv
 from tenantclosure.rendering.report import report_html, report_json
 from tenantclosure.wiring import Parts
 
-PART = 8 * 1024 * 1024
-"""Bytes of one part of the CSV, about 40,000 items."""
+PART = 2 * 1024 * 1024
+"""Bytes of one part of the CSV, about 10,000 items: a part is sent whole, in several copies."""
 
 
 @activity

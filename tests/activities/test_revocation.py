@@ -290,6 +290,9 @@ async def test_the_cost_of_a_wave_is_three_reads(rig: Rig) -> None:
     own = {"gate:plan:001", "from decision:"}  # looked at once, before the first wave
     assert [1, 1] == [reads.count(one) for one in own]
     assert 4 == reads.count("from audit-head")
+    await activities.work_shard(await rig.shard_order(1, operation="block", phase="quiet-period"))
+    assert ["block_sign_in"] * 2 == rig.directory.writes[-2:]
+    assert 4 + 1 == reads.count("from audit-head")  # two batches of one wave ask once
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -12,11 +12,11 @@ from activities.fenced import Fence
 from activities.guard import cleared
 from tenantclosure.errors import ServiceTrouble, Throttled
 from tenantclosure.ledger import iso
-from tenantclosure.model.inventory import Answer
+from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.policy.pacing import Bucket
 from tests.activities.rig import Rig
 from tests.fakes.seals import rewrite
-from tests.fakes.tenant import KEEPER, user
+from tests.fakes.tenant import KEEPER, FakeDirectory, user
 
 U = [user(n).id for n in range(45)]
 
@@ -355,3 +355,31 @@ async def test_tokens_of_a_wave_that_was_not_sent_are_given_back(rig: Rig) -> No
     flowed = (rig.clock.now() - before).total_seconds() * 0.02
     assert ("more", 5) == (more["state"], len(rig.directory.sent))
     assert 5 + flowed - 5 == pytest.approx(Bucket.from_dict(more["bucket"]).held(rig.clock.now()), abs=0.1)
+
+
+async def test_who_is_spared_is_in_no_wave(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a shard ever be handed over with the keeper in it, his wave is not sent."""
+    await rig.ready()
+    keeper = await rig.directory.find_user(KEEPER)
+    assert keeper is not None
+
+    async def everybody(*_: Any) -> list[Item]:
+        return [user(0), keeper]
+
+    monkeypatch.setattr("activities.shards.read_shard", everybody)
+    assert "rail" == (await work(rig))["stop"]
+    assert [] == rig.directory.sent
+
+
+async def test_answers_are_kept_when_a_stop_comes_between_waves() -> None:
+    """Paused while the first waves are out, with tokens for more: every answer that came is in the evidence."""
+    rig = Rig(directory=FakeDirectory(400), environment={"CLOSURE_SHARD_SIZE": 400})
+    await rig.ready()
+
+    def calls(number: int, ids: list[str]) -> None:
+        rewrite(rig.records, "closure", rig.closure, control="pause")
+
+    rig.directory.calls = calls
+    assert "paused" == (await work(rig))["stop"]
+    assert 0 < len(rig.directory.sent) < 400
+    assert dict.fromkeys(rig.directory.sent, "removed") == rig.outcomes()
