@@ -17,7 +17,7 @@ from tenantclosure.names import Word
 from tenantclosure.policy import seals
 from tests.activities.rig import CYD, EVE, Rig
 from tests.fakes.seals import RING, rewrite, sealed
-from tests.fakes.tenant import HOME
+from tests.fakes.tenant import HOME, FakeDirectory
 
 Tamper = Callable[[Rig], Awaitable[None]]
 OTHERS = KeyRing.of([b"x" * 32])
@@ -285,6 +285,19 @@ async def test_an_edited_audit_line_is_found_before_the_next_phase(rig: Rig) -> 
         answer["stop"],
         answer["detail"],
     )
+
+
+async def test_evidence_of_many_shards_is_all_looked_at() -> None:
+    """Ten shards are worked, and a line of the first one is touched: the next phase does not begin."""
+    rig = Rig(directory=FakeDirectory(200))
+    await rig.ready()
+    for shard in range(10):
+        assert "done" == (await activities.work_shard(await rig.shard_order(shard)))["state"]
+    assert "stop" not in await activities.begin_phase(await rig.order(phase="freeze"))
+    path = names.evidence_path(rig.closure, 1, "users", "delete", 0)
+    rig.records.blobs[path] = changed(rig.records.blobs[path])
+
+    assert "rail" == (await activities.begin_phase(await rig.order(phase="sync-off")))["stop"]
 
 
 async def change_evidence(rig: Rig) -> None:

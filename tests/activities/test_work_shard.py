@@ -253,16 +253,18 @@ async def test_a_wave_has_asked_for_itself_only(rig: Rig) -> None:
     await rig.ready()
     order = await rig.order()
     clearance = await cleared(rig.parts, order)
-    asked: list[str] = []
+    asked, others = list[str](), list[str]()
     fence = Fence(lambda: _note(asked))
     other = asyncio.create_task(_write_beside(fence, clearance, released := asyncio.Event()))
     async with fence.wave():
         await fence.check()
+        await Fence(lambda: _note(others)).check()
         released.set()
         await other
         await asyncio.gather(fence.check(), fence.check())
     await fence.check()
     assert ["asked"] * 3 == asked
+    assert ["asked"] == others  # nor does it speak for another fence
 
 
 async def _note(asked: list[str]) -> None:
