@@ -272,6 +272,20 @@ async def test_a_newest_line_longer_than_one_look_is_found(rig: Rig) -> None:
     assert await rig.ledger.audit_fault(rig.closure) is None
 
 
+async def test_a_newest_line_of_the_same_length_is_told_apart(rig: Rig) -> None:
+    """The last line in exchange for one as long: the note knows its hash, and no batch goes out."""
+    await rig.ready()
+    order, path = await rig.shard_order(), names.audit_path(rig.closure)
+    *lines, last = rig.records.blobs[path].splitlines(keepends=True)
+    digest = json.loads(last)["hash"]
+    other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    rig.records.blobs[path] = b"".join([*lines, last.replace(digest.encode(), other.encode())])
+
+    assert "was cut or changed" in str(await rig.ledger.audit_fault(rig.closure))
+    assert "rail" == (await activities.work_shard(order))["stop"]
+    assert [] == rig.directory.asked
+
+
 async def test_an_edited_audit_line_is_found_before_the_next_phase(rig: Rig) -> None:
     """A line in the middle, rewritten: the whole chain is read before each phase."""
     await rig.ready()
