@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,7 @@ from tenantclosure.names import Family, Gate, Outcome, Rail
 from tenantclosure.policy import rails, rollback
 from tenantclosure.policy.canonical import digest
 from tenantclosure.ports import JSON
+from tenantclosure.scratch import Shelf
 from tenantclosure.wiring import Parts
 
 _WORKED: tuple[tuple[str, str], ...] = (
@@ -29,15 +32,18 @@ _WORKED: tuple[tuple[str, str], ...] = (
 
 @dataclass(slots=True)
 class History:
-    """What lies removed by our hand, by family, the subscriptions that were planned, and every planned application."""
+    """What lies removed by our hand, by family and on temporary disk, and the subscriptions that were planned."""
 
+    shelf: Shelf
     ours: dict[str, rollback.Ours] = field(default_factory=dict)
     subscriptions: dict[str, Item] = field(default_factory=dict)
-    principals: dict[str, Item] = field(default_factory=dict)
 
     def of(self, family: str) -> rollback.Ours:
         """What we did to one family."""
-        return self.ours.setdefault(str(family), rollback.Ours())
+        if family not in self.ours:
+            removed, blocked, taken = (self.shelf.mapping(_dump, _load) for _ in range(3))
+            self.ours[str(family)] = rollback.Ours(removed, blocked, taken)
+        return self.ours[family]
 
     def put_back(self, family: str, id_: str) -> None:
         """A look has shown that this is undone: what becomes of it later is not ours."""
@@ -50,19 +56,21 @@ class History:
             self.of(family).taken.pop(id_, None)
 
 
-async def read_history(parts: Parts, row: JSON) -> History:
-    """Replay every plan before the one in force.
+@asynccontextmanager
+async def read_history(parts: Parts, row: JSON) -> AsyncIterator[History]:
+    """Replay every plan before the one in force; the disk it takes is given back at the end.
 
     Raises RailBroken when a plan with evidence is not the one people approved, or when evidence names an item that is
     in no approved shard: what nobody approved to remove was not removed by us, and is not ours to restore.
     """
-    found = History()
-    for serial in range(1, row["planSerial"]):
-        manifest = await manifest_of(parts, row["closureId"], serial)
-        if manifest is not None:
-            await _replay(parts, row["closureId"], manifest, found)
-    found.of(Family.SERVICE_PRINCIPALS).with_registrations(found.of(Family.APPLICATIONS).removed)
-    return found
+    with Shelf() as shelf:
+        found = History(shelf)
+        for serial in range(1, row["planSerial"]):
+            manifest = await manifest_of(parts, row["closureId"], serial)
+            if manifest is not None:
+                await _replay(parts, row["closureId"], manifest, found)
+        found.of(Family.SERVICE_PRINCIPALS).with_registrations(found.of(Family.APPLICATIONS).removed)
+        yield found
 
 
 async def manifest_of(parts: Parts, closure: str, serial: int) -> dict[str, Any] | None:
@@ -93,30 +101,28 @@ async def _replay(parts: Parts, closure: str, manifest: dict[str, Any], found: H
                 raise RailBroken(Rail.SHARD_HASH, f"The evidence of plan {serial} names an item that is not in it.")
             base = Family.USERS if family == rollback.USERS_ENABLED else family
             found.of(base).replay(operation, items, journal.outcomes, _in_doubt(journal))
-    for entry in await _put_back(parts, closure, manifest):
+    async for entry in _put_back(parts, closure, manifest):
         found.put_back(entry["family"], entry["id"])
-    for family, known in (
-        (Family.SUBSCRIPTIONS, found.subscriptions),
-        (Family.SERVICE_PRINCIPALS, found.principals),
-    ):
-        for shard, entry in enumerate(families.get(family, {}).get("shards", ()) if approved else ()):
-            for id_, item in (await _items(parts, closure, serial, family, shard, entry)).items():
-                # The newest plan knows best who sells it, the first one what it was like before anything was done.
-                before = known.get(id_, item).facts
-                kept = {name: before[name] for name in ("status", "state", "enabled") if name in before}
-                known[id_] = Item(id_, item.name, {**item.facts, **kept})
+    shards = families.get(Family.SUBSCRIPTIONS, {}).get("shards", ()) if approved else ()
+    for shard, entry in enumerate(shards):
+        for id_, item in (await _items(parts, closure, serial, Family.SUBSCRIPTIONS, shard, entry)).items():
+            # The newest plan knows best who sells it, the first one what it was like before anything was done.
+            before = found.subscriptions.get(id_, item).facts
+            kept = {name: before[name] for name in ("status", "state") if name in before}
+            found.subscriptions[id_] = Item(id_, item.name, {**item.facts, **kept})
 
 
-async def _put_back(parts: Parts, closure: str, manifest: dict[str, Any]) -> list[JSON]:
-    """What a finished rollback has put back: [{family, id, …}]; [] of another plan."""
+async def _put_back(parts: Parts, closure: str, manifest: dict[str, Any]) -> AsyncIterator[JSON]:
+    """What a finished rollback has put back: {family, id, …}; nothing of another plan."""
     if manifest.get("kind") != rollback.KIND:
-        return []
+        return
     try:
-        data = await parts.records.read_blob(rollback.path(closure, manifest["serial"], "outcomes"))
+        async for line in parts.records.read_lines(rollback.path(closure, manifest["serial"], "outcomes")):
+            entry = json.loads(line)
+            if entry["outcome"] == Outcome.RESTORED:
+                yield entry
     except RecordMissing:
-        return []
-    found: list[JSON] = json.loads(data)["restored"]
-    return found
+        return
 
 
 def _in_doubt(journal: Journal) -> set[str]:
@@ -133,3 +139,11 @@ async def _items(
         raise RailBroken(Rail.SHARD_HASH, "A shard of an earlier plan is missing.") from None
     rails.check_shard(data, entry)
     return {item.id: item for item in (Item.from_dict(json.loads(line)) for line in data.splitlines())}
+
+
+def _dump(item: Item) -> str:
+    return json.dumps(item.to_dict())
+
+
+def _load(text: str) -> Item:
+    return Item.from_dict(json.loads(text))

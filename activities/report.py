@@ -11,7 +11,7 @@ from activities.base import Order, activity
 from activities.integrity import check_evidence, sentence
 from activities.journal import last_outcomes
 from activities.mfa import MARK as MFA
-from activities.rolled_back import rollbacks
+from activities.rolled_back import beside_evidence, rollbacks
 from activities.usage import account, keep_usage
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
@@ -177,13 +177,8 @@ async def _outcomes(parts: Parts, closure: str, spoiled: list[str]) -> AsyncGene
             continue
         named = [{**entry, "name": listed.get(entry["id"], "")} for entry in entries.values()]
         yield outcomes_csv.rows(family, operation, named)
-    for told in await rollbacks(parts, await parts.ledger.closure(closure)):
-        besides = [entry for entry in (*told["restored"], *told["left"]) if "what" in entry]
-        for entry in besides:
-            yield outcomes_csv.rows(entry["family"], entry["what"], [{**entry, "reason": entry["why"]}])
-        for entry in told["impossible"]:
-            lost = {**entry, "outcome": "impossible", "reason": entry["why"]}
-            yield outcomes_csv.rows(entry["family"], "rollback", [lost])
+    async for what, entry in beside_evidence(parts, await parts.ledger.closure(closure)):
+        yield outcomes_csv.rows(entry["family"], what, [{**entry, "reason": entry["why"]}])
 
 
 async def _names(parts: Parts, path: str) -> dict[str, str]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 from activities.base import Order, activity
 from activities.freeze import still_frozen
 from activities.guard import pinned, read_manifest, unhindered
-from activities.history import History, read_history
-from activities.leftovers import of_people, of_sellers
+from activities.history import read_history
+from activities.undoable import Undoable
 from tenantclosure import names
 from tenantclosure.errors import RailBroken, RecordMissing
-from tenantclosure.model.inventory import Item
-from tenantclosure.names import Control, Family, Phase, Rail, Status, Word
+from tenantclosure.names import Control, Phase, Rail, Status, Word
 from tenantclosure.policy import rails, rollback
 from tenantclosure.policy.canonical import canonical, digest
-from tenantclosure.policy.planner import Shards, family_entry, manifest
-from tenantclosure.ports import JSON, Directory
+from tenantclosure.policy.planner import manifest
+from tenantclosure.ports import JSON
 from tenantclosure.wiring import Parts
-
-AT_ONCE, CHUNK, BLOCK = 8, 20, 2000
-"""Look-ups side by side, ids in one look-up, ids whose states are kept together so that none is asked twice."""
 
 
 @activity
@@ -80,30 +75,22 @@ async def _freeze(parts: Parts, row: JSON) -> dict[str, Any]:
     directory, closure, serial = await pinned(parts, row), row["closureId"], row["planSerial"]
     keeper = rails.check_keeper(await directory.find_user(row["keeper"]), await directory.global_administrators())
     own = await directory.own_service_principal()
-    history = await read_history(parts, row)
-    lost: list[JSON] = []
-    planned: dict[str, list[Item]] = {}
-    for family in map(str, rollback.RESTORED):
-        removed = history.of(family).removed
-        states = await _states(parts, row, directory, family, sorted(removed))
-        planned[family], gone = rollback.sorted_out(family, removed, states)
-        lost += gone
-    planned[rollback.USERS_ENABLED] = await _let_in(directory, history, planned[Family.USERS])
-    everything = frozenset(item.id for items in planned.values() for item in items)
-    rails.check_spared(everything, keeper.id, own.id if own else None)
-    others, late = await of_sellers(parts, row, directory, history)
-    lost += [*late, *await of_people(parts, row, directory, history)]
+    async with read_history(parts, row) as history:
+        plan = Undoable(parts, row, directory, history, (keeper.id, own.id if own else None))
+        await parts.records.write_pieces(rollback.path(closure, serial, "impossible"), plan.lines())
     if await still_frozen(parts, closure, directory):
-        others.append(rollback.UNDO_FREEZE)
-    families = {}
-    for family, _ in rollback.WAVES:
-        families[family] = await _shards(parts, closure, serial, family, planned[family])
+        plan.others.append(rollback.UNDO_FREEZE)
     document = {
-        **manifest(row, keeper, own, families, []),
+        **manifest(row, keeper, own, plan.families, []),
         "kind": rollback.KIND,
         "rollback": {name: row["rollback"][name] for name in ("number", "askedBy", "at", "endsAs")},
-        "others": others,
-        "impossible": await _keep_impossible(parts, closure, serial, lost),
+        "others": plan.others,
+        # The list lies beside the plan, which holds its hash: what people agree to says what does not come back.
+        "impossible": {
+            "count": plan.lost.total(),
+            "families": dict(plan.lost),
+            "sha256": plan.whole.hexdigest(),
+        },
     }
     return await _put_on_row(parts, row, document)
 
@@ -118,74 +105,21 @@ async def _put_on_row(parts: Parts, row: JSON, document: dict[str, Any]) -> dict
     return document
 
 
-async def _states(parts: Parts, row: JSON, directory: Directory, family: str, ids: list[str]) -> dict[str, str]:
-    """Where each of these is: `present`, `deleted` or `gone`. Stored block by block, so that a long look-up that
-    meets trouble goes on where it was.
-    """
-    found: dict[str, str] = {}
-    for number, start in enumerate(range(0, len(ids), BLOCK)):
-        block = ids[start : start + BLOCK]
-        path = rollback.path(row["closureId"], row["planSerial"], f"{family}-{number}")
-        try:
-            known: dict[str, str] = json.loads(await parts.records.read_blob(path))
-        except RecordMissing:
-            known = await look_up(directory, family, block)
-            await parts.records.write_blob(path, canonical(known))
-        found.update(known)
-    return found
-
-
-async def look_up(directory: Directory, family: str, ids: list[str]) -> dict[str, str]:
-    """States of any number of items by point reads, a few batches side by side."""
-    free = asyncio.Semaphore(AT_ONCE)
-
-    async def look(chunk: list[str]) -> dict[str, str]:
-        async with free:
-            return await directory.states_of(family, chunk)
-
-    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-    found: dict[str, str] = {}
-    for states in await asyncio.gather(*map(look, chunks)):
-        found.update(states)
-    return found
-
-
-async def _let_in(directory: Directory, history: History, restored: list[Item]) -> list[Item]:
-    blocked = history.of(Family.USERS).blocked
-    enabled: dict[str, bool] = {}
-    if blocked:
-        async for page in directory.pages(Family.USERS):
-            enabled.update({item.id: bool(item.facts.get("enabled", True)) for item in page})
-    return rollback.let_in(blocked, restored, enabled)
-
-
-async def _shards(parts: Parts, closure: str, serial: int, family: str, items: list[Item]) -> dict[str, Any]:
-    shards = Shards(parts.settings.shard_size)
-    for item in items:
-        shards.add(item, last=False)
-    shards.finish()
-    for number, data in shards.take():
-        await parts.records.write_blob(names.shard_path(closure, serial, family, number), data)
-    return family_entry(shards)
-
-
-async def _keep_impossible(parts: Parts, closure: str, serial: int, lost: list[JSON]) -> dict[str, Any]:
-    """Store the list beside the plan, which holds its hash: what people agree to says what does not come back."""
-    data = b"".join(canonical(entry) + b"\n" for entry in lost)
-    await parts.records.write_blob(rollback.path(closure, serial, "impossible"), data)
-    return {
-        "count": len(lost),
-        "families": dict(Counter(entry["family"] for entry in lost)),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-
-
-async def read_impossible(parts: Parts, closure: str, document: JSON) -> list[JSON]:
-    """What a rollback's plan says can't be undone: [{family, id, name, why}]. Raises RailBroken if it was changed."""
+async def check_impossible(parts: Parts, closure: str, document: JSON) -> None:
+    """Raises RailBroken unless the list of what can't be undone is the one that a rollback's plan holds the hash of."""
+    whole = hashlib.sha256()
     try:
-        data = await parts.records.read_blob(rollback.path(closure, document["serial"], "impossible"))
+        async for piece in parts.records.read_pieces(rollback.path(closure, document["serial"], "impossible")):
+            whole.update(piece)
     except RecordMissing:
-        data = b""
-    if hashlib.sha256(data).hexdigest() != document["impossible"]["sha256"]:
+        pass
+    if whole.hexdigest() != document["impossible"]["sha256"]:
         raise RailBroken(Rail.SHARD_HASH, "The list of what can't be undone was changed after it was approved.")
-    return [json.loads(line) for line in data.splitlines()]
+
+
+async def read_impossible(parts: Parts, closure: str, document: JSON) -> AsyncIterator[JSON]:
+    """What a rollback's plan says can't be undone: {family, id, name, why}. Raises RailBroken if it was changed."""
+    await check_impossible(parts, closure, document)
+    if document["impossible"]["count"]:
+        async for line in parts.records.read_lines(rollback.path(closure, document["serial"], "impossible")):
+            yield json.loads(line)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import batched
 
 from activities import fenced
 from activities.base import Order, activity
 from activities.freeze import still_frozen
 from activities.guard import Clearance, cleared, read_shard
 from activities.journal import last_outcomes
-from activities.rollback import look_up, read_impossible
+from activities.rollback import check_impossible
+from activities.undoable import BLOCK, look_up
 from tenantclosure import names
 from tenantclosure.errors import AccessRefused, RailBroken, ServiceTrouble
 from tenantclosure.model.inventory import Answer, Item
@@ -18,11 +21,16 @@ from tenantclosure.names import Family, Gate, Outcome, Rail, Word
 from tenantclosure.policy import rollback
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.ports import JSON
+from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
 
 LOOKS, BETWEEN = 4, 2.0
 """Looks at one thing until it shows what was answered, and seconds between them: lists lag behind writes."""
 LATE = "It was accepted, but a fresh look does not show it yet."
+PROOF = "proof"
+"""`what` of an outcome that only a fresh look says: the evidence says another, or none."""
+_PROMISED = 1
+"""Part of the items whose undoing was accepted: a look waits for them."""
 
 
 @activity
@@ -35,95 +43,127 @@ async def finish_rollback(parts: Parts, order: Order) -> Order:
     closure, serial, number = order["closureId"], order["serial"], clearance.manifest["rollback"]["number"]
     done = await parts.ledger.mark(closure, f"rollback-{number}", serial)
     if done is None:
-        entries: list[JSON] = []
-        for family in rollback.RESTORED:
-            entries += await _restored(parts, order, clearance, family)
-        entries += await _let_in(parts, order, clearance)
-        for other in clearance.manifest["others"]:
-            entries.append({**other, **await _put_back(parts, order, clearance, other)})
-        done = await _write_down(parts, order, clearance, entries)
+        await check_impossible(parts, closure, clearance.manifest)
+        ending = _Ending(parts, order, clearance)
+        others = [
+            {**other, **await _put_back(parts, order, clearance, other)} for other in clearance.manifest["others"]
+        ]
+        await parts.records.write_pieces(rollback.path(closure, serial, "outcomes"), ending.lines(others))
+        told = ending.told()
+        await parts.ledger.audit(closure, Word.ROLLBACK_ENDED, None, {"serial": serial, "number": number, **told})
+        done = await parts.ledger.set_mark(closure, f"rollback-{number}", serial, told)
     return {"restored": done["restored"], "impossible": done["impossible"]}
 
 
-async def _write_down(parts: Parts, order: Order, clearance: Clearance, entries: list[JSON]) -> JSON:
-    closure, serial = order["closureId"], order["serial"]
-    number = clearance.manifest["rollback"]["number"]
-    lost = await read_impossible(parts, closure, clearance.manifest)
-    document = {
-        "serial": serial,
-        "number": number,
-        "restored": [entry for entry in entries if entry["outcome"] == Outcome.RESTORED],
-        "left": [entry for entry in entries if entry["outcome"] != Outcome.RESTORED],
-        "impossible": lost,
-    }
-    data = canonical(document)
-    await parts.records.write_blob(rollback.path(closure, serial, "outcomes"), data)
-    found = {name: len(document[name]) for name in ("restored", "left", "impossible")}
-    told = {**found, "families": dict(Counter(entry["family"] for entry in document["restored"]))}
-    told["sha256"] = hashlib.sha256(data).hexdigest()
-    await parts.ledger.audit(closure, Word.ROLLBACK_ENDED, None, {"serial": serial, "number": number, **told})
-    return await parts.ledger.set_mark(closure, f"rollback-{number}", serial, told)
-
-
 # -- what the shards did ----------------------------------------------------------------------------------------------
-async def _restored(parts: Parts, order: Order, clearance: Clearance, family: str) -> list[JSON]:
-    """Every item of one family: restored if a fresh listing (or, where that lags, a point read) shows it."""
-    planned, said = await _worked(parts, order, clearance, family, "restore")
-    if not planned:
-        return []
-    there: set[str] = set()
-    async for page in clearance.directory.pages(family):
-        there.update(item.id for item in page)
-    for look in range(LOOKS):
-        missing = [id_ for id_ in planned if id_ not in there and _promised(said, id_)]
-        if not missing:
-            break
-        if look:
-            await parts.clock.sleep(BETWEEN)
-        states = await look_up(clearance.directory, family, missing)
-        there.update(id_ for id_ in missing if states[id_] == "present")
-    return [_entry(family, item, id_ in there, said.get(id_)) for id_, item in planned.items()]
+class _Ending:
+    """What a rollback came to, on its way into its list: counted and hashed as it goes by."""
+
+    def __init__(self, parts: Parts, order: Order, clearance: Clearance) -> None:
+        self.parts, self.order, self.clearance = parts, order, clearance
+        self.restored, self.left, self.whole = Counter[str](), 0, hashlib.sha256()
+
+    def told(self) -> JSON:
+        """Its counts, and the list's hash."""
+        return {
+            "restored": self.restored.total(),
+            "left": self.left,
+            "impossible": self.clearance.manifest["impossible"]["count"],
+            "families": dict(self.restored),
+            "sha256": self.whole.hexdigest(),
+        }
+
+    async def lines(self, others: list[JSON]) -> AsyncIterator[bytes]:
+        """Every item of the plan as a line {family, id, name, outcome, why, what?}, shard by shard; then the others.
+
+        `what` says which call or look tells the outcome, where no evidence does.
+        """
+        for family in map(str, rollback.RESTORED):
+            async for data in self._proven(family, "restore"):
+                yield data
+        async for data in self._proven(rollback.USERS_ENABLED, "enable"):
+            yield data
+        yield self._count(others)
+
+    def _count(self, entries: Iterable[JSON]) -> bytes:
+        lines = []
+        for entry in entries:
+            if entry["outcome"] == Outcome.RESTORED:
+                self.restored[entry["family"]] += 1
+            else:
+                self.left += 1
+            lines.append(canonical(entry) + b"\n")
+        data = b"".join(lines)
+        self.whole.update(data)
+        return data
+
+    async def _proven(self, family: str, operation: str) -> AsyncIterator[bytes]:
+        """One part of the plan: an item is restored if a fresh look shows it. Each shard is read twice, for all of them
+        have to be known before the look.
+        """
+        shards = range(len(self.clearance.manifest["families"][family]["shards"]))
+        if not shards:
+            return
+        with Ids() as ids:
+            for shard in shards:
+                items, said = await self._shard(family, operation, shard)
+                promised = {id_ for id_, line in said.items() if line["outcome"] == Outcome.RESTORED}
+                ids.add((item.id for item in items if item.id in promised), _PROMISED)
+                ids.add(item.id for item in items)
+            await (self._look_for(family, ids) if operation == "restore" else self._look_who_is_in(ids))
+            for shard in shards:
+                items, said = await self._shard(family, operation, shard)
+                there = ids.notes(item.id for item in items)
+                yield self._count(_entry(family, item, item.id in there, said.get(item.id)) for item in items)
+
+    async def _shard(self, family: str, operation: str, shard: int) -> tuple[list[Item], dict[str, JSON]]:
+        """A shard's items, and the last outcome line of each in the evidence."""
+        path = names.evidence_path(self.order["closureId"], self.order["serial"], family, operation, shard)
+        items = await read_shard(self.parts, self.clearance, family, shard)
+        return items, await last_outcomes(self.parts.records, path)
+
+    async def _look_for(self, family: str, ids: Ids) -> None:
+        """Mark what a fresh listing or, where that lags, a point read shows."""
+        directory = self.clearance.directory
+        async for page in directory.pages(family):
+            ids.mark(item.id for item in page)
+        for look in range(LOOKS):
+            if not any(_late(ids)):
+                break
+            if look:
+                await self.parts.clock.sleep(BETWEEN)
+            for late in _late(ids):
+                states = await look_up(directory, family, late)
+                ids.mark(id_ for id_ in late if states[id_] == "present")
+
+    async def _look_who_is_in(self, ids: Ids) -> None:
+        """Mark users whom a fresh listing shows as enabled."""
+        for look in range(LOOKS):
+            if look:
+                await self.parts.clock.sleep(BETWEEN)
+            async for page in self.clearance.directory.pages(Family.USERS):
+                ids.mark(item.id for item in page if item.facts.get("enabled", True))
+            if not any(_late(ids)):
+                break
 
 
-async def _let_in(parts: Parts, order: Order, clearance: Clearance) -> list[JSON]:
-    planned, said = await _worked(parts, order, clearance, rollback.USERS_ENABLED, "enable")
-    if not planned:
-        return []
-    enabled: set[str] = set()
-    for look in range(LOOKS):
-        if look:
-            await parts.clock.sleep(BETWEEN)
-        async for page in clearance.directory.pages(Family.USERS):
-            enabled.update(item.id for item in page if item.id in planned and item.facts.get("enabled", True))
-        if all(id_ in enabled or not _promised(said, id_) for id_ in planned):
-            break
-    return [_entry(rollback.USERS_ENABLED, item, id_ in enabled, said.get(id_)) for id_, item in planned.items()]
-
-
-async def _worked(
-    parts: Parts, order: Order, clearance: Clearance, family: str, operation: str
-) -> tuple[dict[str, Item], dict[str, JSON]]:
-    """A part of the plan: its items by id, and the last outcome line of each in the evidence."""
-    planned: dict[str, Item] = {}
-    said: dict[str, JSON] = {}
-    for shard in range(len(clearance.manifest["families"][family]["shards"])):
-        planned.update({item.id: item for item in await read_shard(parts, clearance, family, shard)})
-        path = names.evidence_path(order["closureId"], order["serial"], family, operation, shard)
-        said.update(await last_outcomes(parts.records, path))
-    return planned, said
-
-
-def _promised(said: dict[str, JSON], id_: str) -> bool:
-    return id_ in said and said[id_]["outcome"] == Outcome.RESTORED
+def _late(ids: Ids) -> Iterator[list[str]]:
+    """What was promised and is not seen yet, block by block."""
+    for block in batched(ids.each(marked=False), BLOCK, strict=False):
+        if late := [id_ for id_, part in ids.parts(block).items() if part == _PROMISED]:
+            yield late
 
 
 def _entry(family: str, item: Item, there: bool, said: JSON | None) -> JSON:
-    known = {"family": str(family), "id": item.id, "name": item.name}
+    known = {"family": family, "id": item.id, "name": item.name}
+    outcome = said["outcome"] if said else None
     if there:
-        return {**known, "outcome": str(Outcome.RESTORED), "why": ""}
-    if said is None or said["outcome"] == Outcome.RESTORED:
-        return {**known, "outcome": str(Outcome.FAILED), "why": LATE if said else "It was never sent."}
-    return {**known, "outcome": said["outcome"], "why": f"{said['code']} {said['reason']}".strip()}
+        proven = {} if outcome == Outcome.RESTORED else {"what": PROOF}
+        return {**known, **proven, "outcome": str(Outcome.RESTORED), "why": ""}
+    if said is None or outcome == Outcome.RESTORED:
+        why = LATE if said else "It was never sent."
+        return {**known, "what": PROOF, "outcome": str(Outcome.FAILED), "why": why}
+    return {**known, "outcome": outcome, "why": f"{said['code']} {said['reason']}".strip()}
 
 
 # -- what no shard does -----------------------------------------------------------------------------------------------

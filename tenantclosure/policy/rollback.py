@@ -7,7 +7,7 @@ needs a person for, or comes too late for, is named item by item with the reason
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,11 +56,12 @@ class Ours:
     """What of one family lies removed or blocked by our hand, as the evidence says so far; items as they were planned.
 
     `taken` are items that were gone when we came to them; an enterprise application goes with its registration.
+    The mappings may lie elsewhere than in memory: a family may be large.
     """
 
-    removed: dict[str, Item] = field(default_factory=dict)
-    blocked: dict[str, Item] = field(default_factory=dict)
-    taken: dict[str, Item] = field(default_factory=dict)
+    removed: MutableMapping[str, Item] = field(default_factory=dict)
+    blocked: MutableMapping[str, Item] = field(default_factory=dict)
+    taken: MutableMapping[str, Item] = field(default_factory=dict)
 
     def replay(
         self, operation: str, items: Mapping[str, Item], outcomes: Mapping[str, str], doubt: Iterable[str]
@@ -102,17 +103,11 @@ def sorted_out(
     return back, [impossible(family, item, GONE) for id_, item in removed.items() if states[id_] == "gone"]
 
 
-def let_in(blocked: Mapping[str, Item], restored: Iterable[Item], enabled: Mapping[str, bool]) -> list[Item]:
-    """Users we blocked who could sign in before, and who are there (or are restored first) and can't.
-
-    `enabled` says of the users who are listed now whether they can sign in.
+def let_in(blocked: Mapping[str, Item], out: Container[str]) -> list[Item]:
+    """Users we blocked who could sign in before and now can't: `out` has those that are listed as disabled, and those
+    that are restored first.
     """
-    coming = {item.id for item in restored}
-    return [
-        item
-        for id_, item in blocked.items()
-        if item.facts.get("enabled", True) and (id_ in coming or enabled.get(id_) is False)
-    ]
+    return [item for id_, item in blocked.items() if item.facts.get("enabled", True) and id_ in out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +217,7 @@ def plan_before(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def path(closure: str, serial: int, what: str) -> str:
-    """Blob beside a rollback's plan: looked-up states, `impossible`, `outcomes`."""
+    """Blob beside a rollback's plan: looked-up states, and as lines `impossible` and `outcomes`."""
     return f"{closure}/rollback-{serial}/{what}.json"
 
 

@@ -16,8 +16,9 @@
          durableTaskScheduler}} with counts {histories, activities, timers, children, wakes, blobWrites, blobReads,
          blobLists, tables, queues, historyEvents, episodes, recordsTransactions, engineTransactions, schedulerActions,
          requests} (policy.usage),
- rollbacks: [{serial, number, askedBy, at, state, planned: {family: count}, restored: [{family, id, name, outcome,
-              why}], left: the same, impossible: [{family, id, name, why}]}]}
+ rollbacks: [{serial, number, askedBy, at, state, planned: {family: count}, counts: {restored, left, impossible},
+              restored: [{family, id, name, outcome, why}], left: the same, impossible: [{family, id, name, why}]}],
+              each list as far as its first thousand; the CSV has them all}
 ```
 """
 
@@ -46,7 +47,7 @@ HEADLINES = {
 MANY = 400
 """Timeline lines shown; a longer story loses its shards and writes first, which the JSON keeps."""
 NAMED = 200
-"""Entries of one list that the page names; the JSON has them all."""
+"""Entries of one list that the page names; the JSON has more, or all."""
 ROLLED_BACK = {
     "done": "It was approved and carried out.",
     "empty": "There was nothing to bring back, so nobody was asked and nothing was changed.",

@@ -463,9 +463,9 @@ async def test_a_second_try_without_an_answer_may_have_been_ours(rig: Rig) -> No
     journal = await Journal(rig.records, path).read()
     await journal.answered([{"t": "retry", "ids": [U[1]], "at": ""}])
     await journal.intend([U[1]], "", again=False)
-    history = await read_history(rig.parts, {**await rig.row(), "planSerial": 2})
-    assert U[1] in history.of("users").removed
-    assert U[2] not in history.of("users").removed
+    async with read_history(rig.parts, {**await rig.row(), "planSerial": 2}) as history:
+        assert U[1] in history.of("users").removed
+        assert U[2] not in history.of("users").removed
 
 
 @pytest.mark.slow

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
 import activities
 from tenantclosure import wiring
+from tenantclosure.model.inventory import Item
 from tenantclosure.names import Control, Phase
 from tests.activities.policies import NIGHTS, policy
 from tests.activities.rig import ANN, Rig, killed_at_each_write
@@ -332,6 +333,76 @@ async def test_whoever_is_the_keeper_now_is_not_restored(undo: Rig) -> None:
 
     assert ("rail", "keeper") == (answer["stop"], answer["detail"].split(":")[0])
     assert (await undo.row())["digest"] is None
+
+
+# -- more than one block ----------------------------------------------------------------------------------------------
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten items are looked at together."""
+    for module in ("undoable", "undo"):
+        monkeypatch.setattr(f"activities.{module}.BLOCK", 10)
+
+
+@pytest.mark.usefixtures("blocks")
+async def test_block_by_block_everybody_is_sorted_out_once(undo: Rig) -> None:
+    """Each of five blocks has somebody who is gone for good; of all others nobody is missing, and none comes twice."""
+    await deleted(undo, blocked=True)
+    gone = {user(number).id for number in (2, 13, 24, 35, 44)}
+    undo.directory.deleted -= gone
+    await turned(undo)
+    await plan(undo)
+    states = [name for name in undo.records.blobs if "/rollback-2/users-" in name]
+    await undo.approved("rollback")
+    await carried_out(undo)
+    sent, found = bin_of(undo).sent_to("restore_many"), await outcomes_of(undo)
+
+    assert 5 == len(states)
+    assert sorted(all_users() - gone) == sorted(sent)
+    assert sorted(gone) == [one["id"] for one in found["impossible"]]
+    assert sorted([*sent, *sent]) == sorted(one["id"] for one in found["restored"])
+    assert [20, 20] == [part["count"] for part in (await undo.manifest())["families"]["users"]["shards"]]
+
+
+@pytest.mark.usefixtures("blocks")
+async def test_a_late_look_finds_whoever_the_listing_lacks(undo: Rig) -> None:
+    """The listing lags behind by thirty users: point reads find them, block by block, and nobody is told as left."""
+    await deleted(undo)
+    late, directory = {user(number).id for number in range(30)}, bin_of(undo)
+    real = directory.pages
+
+    async def lagging(family: str) -> AsyncIterator[list[Item]]:
+        async for page in real(family):
+            yield [item for item in page if item.id not in late]
+
+    await turned(undo)
+    await plan(undo)
+    await undo.approved("rollback")
+    directory.pages = lagging  # type: ignore[method-assign]
+    await carried_out(undo)
+    found = await outcomes_of(undo)
+
+    assert (45, []) == (len(found["restored"]), found["left"])
+
+
+@pytest.mark.usefixtures("blocks")
+async def test_the_keeper_in_the_last_block_is_found_before_anything_is_frozen(undo: Rig) -> None:
+    """Blocks before may be stored, but no plan comes of them, and nobody is asked about one."""
+    await deleted(undo)
+    back, directory = user(44), bin_of(undo)
+    directory.items["users"].append(back)
+    directory.administrators |= {back.id}
+
+    async def lagging(family: str, ids: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(ids, "deleted")
+
+    directory.states_of = lagging  # type: ignore[method-assign]
+    await turned(undo)
+    await undo.ledger.change(undo.closure, lambda row: row.update(keeper=back.facts["upn"]))
+    answer = await plan(undo)
+
+    assert ("rail", "keeper") == (answer["stop"], answer["detail"].split(":")[0])
+    assert (await undo.row())["digest"] is None
+    assert not [name for name in undo.records.blobs if name.endswith(("plan-2/manifest.json", "impossible.json"))]
 
 
 # -- crashes ----------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ async def test_a_seller_that_cannot_be_read_is_not_written_to(undo: Rig) -> None
 
 
 async def _impossible(rig: Rig) -> list[dict[str, Any]]:
-    return await read_impossible(rig.parts, rig.closure, await rig.manifest())
+    return [one async for one in read_impossible(rig.parts, rig.closure, await rig.manifest())]
 
 
 async def test_each_thing_that_nothing_brings_back_is_named(undo: Rig) -> None:
@@ -302,6 +302,34 @@ async def test_the_report_tells_every_item(undo: Rig) -> None:
     assert {(user(0).id, "restored"), (user(1).id, "refused"), ("contoso.com", "impossible")} <= told_in_csv
     assert (user(1).id, "restored") not in told_in_csv
     assert SHARED_POLICY == directory.policy
+
+
+async def test_the_report_names_the_first_and_counts_all(undo: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long list the JSON has the beginning and the count; the CSV has each, also what only the last look says."""
+    monkeypatch.setattr("activities.rolled_back.FIRST", 1)
+    directory = bin_of(undo)
+    directory.items["domains"] = [Item(name, name, {}) for name in ("contoso.com", "fabrikam.org")]
+    await undo.ready()
+    await worked(undo, "domains", "delete")
+    await worked(undo, "users", "delete")
+    real = directory.restore_many
+
+    async def forgetful(family: str, ids: Any) -> list[Answer]:
+        answers = await real(family, ids)
+        directory.take("users", user(0).id)
+        return answers
+
+    directory.restore_many = forgetful  # type: ignore[method-assign]
+    await rolled_back(undo)
+    told = (await ended(undo, "aborted"))["rollbacks"][0]
+    data = (await undo.records.read_blob(names.report_path(undo.closure, "csv"))).decode("utf-8-sig")
+    rows = [(row["operation"], row["id"], row["outcome"]) for row in csv.DictReader(io.StringIO(data))]
+
+    assert {"restored": 2, "left": 1, "impossible": 2} == told["counts"]
+    assert [1, 1, 1] == [len(told[name]) for name in ("restored", "left", "impossible")]
+    assert {("proof", user(0).id, "failed"), ("restore", user(1).id, "restored")} <= {*rows}
+    assert ["contoso.com", "fabrikam.org"] == [id_ for what, id_, _ in rows if what == "rollback"]
+    assert 1 == [what for what, *_ in rows].count("proof")
 
 
 @pytest.mark.parametrize("state", ["vetoed", "unapproved"])

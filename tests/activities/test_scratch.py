@@ -1,4 +1,4 @@
-"""Ids on temporary disk: a set that tells what is new, where it belongs and what was marked."""
+"""Ids on temporary disk: a set that tells what is new, where it belongs and what was marked; and mappings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenantclosure import scratch
-from tenantclosure.scratch import Ids
+from tenantclosure.scratch import Ids, Shelf
 
 some = st.lists(st.text(min_size=1, max_size=3), max_size=8)
 
@@ -49,6 +49,39 @@ def test_ids_that_no_text_can_hold() -> None:
         assert strange == ids.add(strange)
         assert [] == ids.add(strange)
         assert set(strange) == set(ids.each(marked=False))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["put", "take", "keep"]), some), max_size=8))
+def test_a_mapping_does_what_a_dict_does(steps: list[tuple[bool, str, list[str]]]) -> None:
+    """Whatever is put in, taken out or kept: two mappings of one shelf are two dicts, in their keys' order."""
+    with Shelf() as shelf:
+        dicts: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        boards = (shelf.mapping(str, int), shelf.mapping(str, int))
+        for number, (which, what, ids) in enumerate(steps):
+            for one in (dicts[which], boards[which]):
+                for id_ in ids:
+                    match what:
+                        case "put":
+                            one[id_] = number
+                        case "take":
+                            one.pop(id_, None)
+                        case _:
+                            one.setdefault(id_, number)
+            for expected, found in zip(dicts, boards, strict=True):
+                ordered = sorted(expected.items(), key=lambda item: item[0].encode())
+                assert (len(expected), ordered) == (len(found), [*found.items()])
+
+
+def test_a_mapping_goes_past_one_fetch() -> None:
+    """More than one fetch brings comes whole and in order, also while what was seen is taken out."""
+    with Shelf() as shelf:
+        board = shelf.mapping(str, int)
+        names = {f"{number:05d}": number for number in range(2_500)}
+        board.update(reversed(names.items()))
+        assert [*names] == [board.pop(name) is None or name for name in board]
+        with pytest.raises(KeyError):
+            del board["00000"]
+        assert 0 == len(board)
 
 
 def test_it_spills(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

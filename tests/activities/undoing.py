@@ -112,11 +112,16 @@ async def rolled_back(rig: Rig) -> dict[str, Any]:
     return await carried_out(rig)
 
 
-async def outcomes_of(rig: Rig) -> dict[str, Any]:
-    """The newest rollback's list: {restored, left, impossible}."""
-    serial = (await rig.row())["planSerial"]
-    found: dict[str, Any] = json.loads(await rig.records.read_blob(f"{rig.closure}/rollback-{serial}/outcomes.json"))
-    return found
+async def outcomes_of(rig: Rig) -> dict[str, list[dict[str, Any]]]:
+    """What the newest rollback's lists hold: {restored, left, impossible}."""
+    row = await rig.row()
+    at = f"{rig.closure}/rollback-{row['planSerial']}"
+    found: dict[str, list[dict[str, Any]]] = {"restored": [], "left": []}
+    for line in (await rig.records.read_blob(f"{at}/outcomes.json")).splitlines():
+        entry = json.loads(line)
+        found["restored" if entry["outcome"] == "restored" else "left"].append(entry)
+    lost = (await rig.records.read_blob(f"{at}/impossible.json")).splitlines()
+    return {**found, "impossible": [json.loads(line) for line in lost]}
 
 
 async def ended(rig: Rig, result: str) -> dict[str, Any]:

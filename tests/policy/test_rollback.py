@@ -63,7 +63,7 @@ def test_the_first_plan_says_whether_somebody_could_sign_in() -> None:
     found.replay("block", {"a": A}, {"a": Outcome.REMOVED}, ())
     found.replay("block", {"a": Item("a", "A", {"enabled": False})}, {"a": Outcome.REMOVED}, ())
 
-    assert [A] == rollback.let_in(found.blocked, (), {"a": False})
+    assert [A] == rollback.let_in(found.blocked, {"a"})
 
 
 def test_enterprise_applications_that_went_with_our_registrations_are_ours() -> None:
@@ -88,7 +88,7 @@ def test_who_may_sign_in_again() -> None:
     """Blocked by us, able to before, there or about to be, and still blocked."""
     could_not = Item("d", "D", {"enabled": False})
     blocked = {"a": A, "b": B, "c": C, "d": could_not, "e": Item("e", "E", {"enabled": True})}
-    found = rollback.let_in(blocked, [B], {"a": False, "c": True, "d": False})
+    found = rollback.let_in(blocked, {"a", "b", "d"})
 
     assert [A, B] == found
 
