@@ -189,6 +189,59 @@ def test_another_limit_is_taken_over() -> None:
     assert free is free.limited(20, later(5))
 
 
+def test_a_new_limit_counts_from_now_with_what_is_held() -> None:
+    """Taking over another limit keeps the tokens of that moment, and trouble is looked for at the new limit."""
+    bucket = Bucket(20.0, 100.0, 0.0, START).limited(10.0, later(2))
+    assert (40.0, later(2), 10.0, 10.0, 10.0) == (
+        bucket.tokens,
+        bucket.at,
+        bucket.rate,
+        bucket.limit,
+        bucket.ceiling,
+    )
+
+
+def test_trouble_is_first_expected_at_the_limit() -> None:
+    """A bucket that was never refused looks for trouble at its limit only."""
+    assert Bucket(20.0, 100.0, 0.0, START).ceiling == 20.0
+
+
+def test_what_flowed_in_before_a_429_is_gone() -> None:
+    """After a 429 the bucket is empty at that moment, and no success has followed it."""
+    bucket = Bucket(20.0, 100.0, 0.0, START).throttled(later(10))
+    assert 0.0 == bucket.held(later(10))
+    assert bucket.clean is False
+
+
+@pytest.mark.parametrize(("rate", "after"), [(4.0, 6.0), (19.0, 19.19)])
+def test_the_way_back_is_fast_far_below_the_trouble_and_slow_near_it(rate: float, after: float) -> None:
+    """Twenty writes without trouble raise the pace by half far below the last trouble, by a hundredth near it."""
+    bucket = Bucket(rate, 100.0, 0.0, START, limit=20.0, ceiling=20.0).passed(20, START)
+    assert after == pytest.approx(bucket.rate)
+
+
+def test_the_services_word_counts_from_when_it_came() -> None:
+    """What the service says it holds is what it holds now; nothing that flowed in before comes on top."""
+    assert 500.0 == Bucket(20.0, 1000.0, 1000.0, START).told(0.5, later(10)).held(later(10))
+
+
+def test_a_word_within_the_slack_changes_nothing() -> None:
+    """The service may lie below our count by the whole slack; only beyond it its word is taken."""
+    bucket = Bucket(20.0, 1000.0, 1000.0, START)
+    assert bucket == bucket.told(0.05, START)
+    assert bucket != bucket.told(0.051, START)
+
+
+def test_an_empty_bucket_promises_what_flows_in() -> None:
+    """What will be there soon is what is held and what flows in, and no more."""
+    assert 20 == Bucket(20.0, 100.0, 0.0, START).within(1.0, START)
+
+
+def test_a_lane_with_nothing_to_write_gets_the_part_of_one_write() -> None:
+    """A lane that only looks up lost answers is weighed as one write beside the others."""
+    assert [0.25, 0.75] == parts([0, 3])
+
+
 def test_a_spent_quota_is_empty() -> None:
     """A debt of earlier writes is told as nothing left, not as less."""
     assert 0 == tokens_left(3000, 20, [(START, 3500)], later(1))
