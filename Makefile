@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup demo test test-fast check format lock bench bench-quick chaos mutants fuzz clean
+.PHONY: help setup demo test test-fast check format lock bench bench-quick chaos mutants fuzz package docs audit sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lock: $(STAMPS)/python ## write requirements*.txt anew from pyproject.toml (UPGR
 		esac; echo "# Made by 'make lock' from pyproject.toml; do not edit."; cat $$f; } > $$f.new; mv $$f.new $$f; \
 	done
 
+package: $(READY) ## what is deployed, in build/, and its size (BACKEND=durable-task-scheduler; ARGS=--dependencies)
+	@$(BIN)/python -m deployment --backend $(or $(BACKEND),azure-storage) $(ARGS)
+
 bench: $(READY) $(STAMPS)/m365 ## closures beside other tools, with and without a quota; 90 minutes (ARGS="--resume" goes on)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -67,6 +70,27 @@ fuzz: $(READY) ## what comes from outside, made up at length (EXAMPLES=2000 for 
 
 mutants: $(READY) ## change what decides, one slip at a time: a test must notice each (ARGS: modules; ten minutes)
 	@$(BIN)/python -m tests.mutation $(ARGS)
+
+docs: $(READY) ## the documentation as a site, build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+audit: $(READY) ## known holes in what runs in Azure and in Azurite; asks the package registries
+	@mkdir -p build
+	@$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements.txt 2>build/audit.log || \
+		$(call judged,Python packages,Traceback)
+	@cd embedded/azurite && npm audit --package-lock-only 2>../../build/audit.log || \
+		{ cd ../..; $(call judged,Azurite,audit endpoint|request to); }
+
+# An audit that could not ask is neither good nor bad news; $(1) is what was asked about, $(2) how its log shows that.
+judged = { grep -Eq '$(2)' build/audit.log && { echo "$(1): not audited, the registry can't be reached (build/audit.log has" \
+	"the reason). Ask again from a machine that has the internet." >&2; exit 2; }; cat build/audit.log >&2; exit 1; }
+
+sbom: $(READY) ## what runs in Azure as a CycloneDX bill of materials, build/sbom.json; needs no network
+	@mkdir -p build
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json requirements.txt
+	@echo "build/sbom.json"
 
 clean: ## remove what the commands made, except the environment
 	rm -rf .closure .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

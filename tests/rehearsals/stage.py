@@ -81,8 +81,8 @@ class Stage:
                 process.stdout.close()
 
     # -- the host ----------------------------------------------------------------------------------------------------
-    def start(self) -> None:
-        """Start the host on the stage's state folder and wait for its address."""
+    def environment(self) -> dict[str, str]:
+        """What the host is told: the simulator as its cloud, the stage's policy, and nothing of this machine's own."""
         policy = self.folder / "policy.yaml"
         policy.write_text(yaml.safe_dump(self.policy))
         settings = {
@@ -106,11 +106,14 @@ class Stage:
             "CLOSURE_SHARD_SIZE": "100",
             **self.extra,
         }
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("CLOSURE_")}
+        return {name: value for name, value in os.environ.items() if not name.startswith("CLOSURE_")} | settings
+
+    def start(self) -> None:
+        """Start the host on the stage's state folder and wait for its address."""
         with (self.folder / "host.log").open("a") as log:
             self.host = subprocess.Popen(
                 [sys.executable, *self.command, "--state-dir", str(self.folder / "state"), "--port", "0"],
-                env=clean | settings,
+                env=self.environment(),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
