@@ -22,7 +22,8 @@ async def check_preflight(parts: Parts, order: Order) -> Order:
         raise Halt("failed", f"{refused.detail} {refused.remedy}") from None
     missing = rails.missing_permissions(await directory.identity())
     if missing:
-        raise Halt("failed", f"Our application lacks {', '.join(missing)} in the tenant.")
+        ask = f"`closure preflight --tenant {row['tenantId']}` tells the command that grants each."
+        raise Halt("failed", f"Our application lacks {', '.join(missing)} in the tenant. {ask}")
     rails.check_keeper(await directory.find_user(row["keeper"]), await directory.global_administrators())
     sighting = await parts.outside(row["tenantId"]).sighting()
     if sighting != "alive":

@@ -24,6 +24,11 @@ def closure_path(closure: str, *rest: str) -> str:
     return "/".join(["/api/closures", *(quote(part, safe="") for part in (closure, *rest))])
 
 
+def preflight_path(tenant: str) -> str:
+    """Path of a tenant's preflight."""
+    return f"/api/preflight/{quote(tenant, safe='')}"
+
+
 class Api:
     """One server as one person sees it. Raises BadInput, Unreachable or CliError; no redirect is followed."""
 

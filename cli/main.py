@@ -24,6 +24,7 @@ Try it on a simulated tenant, nothing else needed:
 Close a real one:
 
 \b
+  closure preflight --tenant TENANT     which right is missing, with the command that grants it
   closure preflight request.yaml        check the request before it is sent
   closure request request.yaml          file it: survey and plan, nothing is written to the tenant
   closure status ID --watch             follow it

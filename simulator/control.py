@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator import people
+from simulator import consent, people
 from simulator.faults import Rule
 from simulator.population import new_person
 from simulator.robot import on_loopback
@@ -20,10 +20,10 @@ CHOICES = {
     "sync_patch": ("allow", "403", "400"),
     "purge_users": ("allow", "403"),
     "lro": ("ends", "never"),
+    "cloud": ("microsoftonline.com", "microsoftonline.us", "partner.microsoftonline.cn"),
 }
 ADDRESSES = {"address": "http", "loginAddress": "login"}
 """Where links of ours lead, for whoever reaches us through a proxy."""
-ROLES = {f"{name}Role": name for name in ("billing", "partner", "azure", "resource")}
 LONGEST = 30 * 86400.0
 
 
@@ -176,35 +176,8 @@ def _settings(world: World, sent: Any) -> dict[str, Any]:
     if "neighbour" in sent:
         world.throttle.settle()
         world.throttle.neighbour.set(float(sent["neighbour"]))
-    return state(world)["settings"]
-
-
-def _consent(world: World, sent: Any) -> dict[str, Any]:
-    """Change what our app may do: permissions, Entra roles, enabled or not in the target; roles at the sellers."""
-    if unknown := set(sent) - {"add", "remove", "enabled", "directoryRoles", *ROLES}:
-        raise ValueError(f"unknown members {sorted(unknown)}")
-    if not all(isinstance(sent[name], bool) for name in ("enabled", *ROLES) if name in sent):
-        raise ValueError("'enabled' and the sellers' roles are true or false")
-    for name in ROLES.keys() & sent.keys():
-        setattr(world.roles, ROLES[name], sent[name])
-    directory = world.target.directory
-    sp = directory.service_principals.live.get(directory.own_sp_id or "")
-    if sp is None:
-        raise ValueError("our service principal is not in the target any more")
-    sp.permissions = (sp.permissions | set(sent.get("add", ()))) - set(sent.get("remove", ()))
-    if "enabled" in sent:
-        sp.accountEnabled = sent["enabled"]
-    if "directoryRoles" in sent:
-        for members in directory.roles.values():
-            members.pop(sp.id, None)
-        for template in sent["directoryRoles"]:
-            directory.assign_role(template, sp.id)
-    return {
-        "permissions": sorted(sp.permissions),
-        "directoryRoles": directory.roles_of(sp.id),
-        "enabled": sp.accountEnabled,
-        **{name: getattr(world.roles, role) for name, role in ROLES.items()},
-    }
+    settings: dict[str, Any] = state(world)["settings"]
+    return settings
 
 
 def register(app: web.Application, world: World) -> None:
@@ -223,7 +196,8 @@ def register(app: web.Application, world: World) -> None:
         "user-token": people.user_token,
         "people": people.change,
         "settings": _settings,
-        "consent": _consent,
+        "consent": consent.change,
+        "credential": consent.credential,
     }
     for name, action in reads.items():
         app.router.add_get(f"/_sim/{name}", _answer(world, action, body=False))

@@ -62,7 +62,7 @@ def _error(world: World, status: int, code: str, message: str, headers: dict[str
 
 def _abort(request: web.Request) -> None:
     if request.transport is not None:
-        request.transport.abort()  # type: ignore[attr-defined]
+        request.transport.abort()
 
 
 async def _before(world: World, request: web.Request, rule: Rule | None) -> web.Response | None:

@@ -73,7 +73,7 @@ def _configuration(world: World, request: web.Request) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         "tenant_region_scope": "EU",
-        "cloud_instance_name": "microsoftonline.com",
+        "cloud_instance_name": world.settings.cloud if tenant is world.target else "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": world.urls.http.removeprefix("http://"),
     }

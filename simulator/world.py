@@ -63,6 +63,8 @@ class Settings:
     """How app-only purge of a deleted user answers: ``allow`` or ``403`` (tenant-facts C1 holds both)."""
     lro: str = "ends"
     """Whether ARM's long-running operations end: ``ends`` or ``never``."""
+    cloud: str = "microsoftonline.com"
+    """``cloud_instance_name`` of the target: in which cloud it says that it lives."""
 
 
 @dataclass
@@ -97,6 +99,10 @@ class Identity:
     """Its principal id, the subject of the federated credential."""
     header: str = ""
     """The secret that App Service hands to the app as IDENTITY_HEADER."""
+    federated: dict[str, str] | None = field(default_factory=dict)
+    """What the app registration's federated credential says otherwise than it should; None when there is none."""
+    registered: bool = True
+    """Whether the certificate is registered with the app."""
     certificate: x509.Certificate | None = None
 
 

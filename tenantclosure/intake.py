@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tenantclosure.errors import AccessRefused, ListingIncomplete, RailBroken, RequestRefused, ServiceTrouble
+from tenantclosure.errors import (
+    AccessRefused,
+    ListingIncomplete,
+    RailBroken,
+    RequestRefused,
+    ServiceTrouble,
+    SettingsError,
+    SignInRefused,
+)
 from tenantclosure.model.inventory import Organization
 from tenantclosure.model.people import Account, Person
 from tenantclosure.model.request import ClosureRequest, parse_request
 from tenantclosure.names import Rail
-from tenantclosure.policy import external, rails
+from tenantclosure.policy import external, rails, signing_in
 from tenantclosure.policy.approvers import (
     GATES,
     check_separation,
@@ -27,7 +36,7 @@ from tenantclosure.wiring import Parts
 
 _FIELDS = {
     Rail.ALLOW_LIST: ("tenantId", "Ask the deployment's owner to add it to CLOSURE_ALLOWED_TENANTS.", 403),
-    Rail.HOME_TENANT: ("tenantId", "A hosting tenant can't be closed by what it hosts.", 403),
+    Rail.HOME_TENANT: ("tenantId", "Deploy the service in another tenant than the one to be closed.", 403),
     Rail.TENANT_PIN: ("domain", "Give the id and a verified domain of one and the same tenant.", 400),
     Rail.KEEPER: ("keeper", "Name an enabled, cloud-only member who is an active Global Administrator.", 400),
 }
@@ -50,10 +59,7 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
         raise RequestRefused(
             "requestedBy", "The requester is the signed-in person.", "Remove requestedBy; it is for the queue only."
         )
-    try:
-        rails.check_target(request.tenant_id, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
-    except RailBroken as broken:
-        raise _refusal(broken) from None
+    check_target(request.tenant_id, parts)
     upn = requester.upn if requester is not None else str(request.requested_by)
     if requester is not None and requester.tenant_id.lower() == request.tenant_id:
         raise RequestRefused(
@@ -71,6 +77,10 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
         raise _refusal(broken) from None
     except ListingIncomplete as broken:
         raise ServiceTrouble(str(broken)) from None
+    except SignInRefused as refused:
+        raise await _shut_out(request.tenant_id, refused.code, parts) or refused from None
+    except SettingsError as wrong:
+        raise misconfigured(wrong) from None
     check_separation(request, upn, frozenset(name.lower() for name in organization.verified_domains))
     who = (
         {**requester.to_dict(), "key": requester.key}
@@ -93,6 +103,41 @@ async def admit(document: object, requester: Person | None, parts: Parts) -> dic
         day_seconds=parts.settings.day_seconds,
         tenant_type=organization.tenant_type,
     )
+
+
+def check_target(tenant: str, parts: Parts) -> None:
+    """The tenant may be closed by this deployment at all. Raises RequestRefused."""
+    try:
+        rails.check_target(tenant, parts.settings.allowed_tenants, parts.settings.home_tenant_id)
+    except RailBroken as broken:
+        raise _refusal(broken) from None
+
+
+def misconfigured(wrong: SettingsError) -> RequestRefused:
+    """The refusal where a setting is wrong; whoever asks has signed in, so its sentence may be read."""
+    named = re.search(r"[A-Z]+(_[A-Z]+)+", str(wrong))
+    remedy = "Let the deployment's owner correct the setting."
+    return RequestRefused(named[0] if named else "$", str(wrong), remedy, status=403, kind="not-configured")
+
+
+def grant_words(tenant: str, parts: Parts) -> dict[str, str]:
+    """What the commands that grant rights in a tenant are filled in with."""
+    settings = parts.settings
+    places = {name: settings.endpoint(name) for name in ("login", "arm", "azure_portal", "audience")}
+    environment = signing_in.ENVIRONMENTS.get(settings.cloud, "Global")
+    return {"tenant": tenant, "client": settings.client_id, "environment": environment, **places}
+
+
+def served_cloud(parts: Parts) -> str:
+    """The cloud whose tenants this deployment serves; the simulator plays the global one."""
+    return "global" if parts.settings.rehearsal else parts.settings.cloud
+
+
+async def _shut_out(tenant: str, code: int | None, parts: Parts) -> RequestRefused | None:
+    words = grant_words(tenant, parts)
+    if code is not None and signing_in.CAUSES.get(code) is signing_in.Cause.FEDERATED:
+        words |= await parts.access.vouching()
+    return signing_in.refusal(code, parts.settings.cloud, words)
 
 
 async def accounts_of(people: People, upns: Iterable[str]) -> dict[str, Account | None]:
@@ -167,7 +212,11 @@ async def check_kind(parts: Parts, tenant: str, organization: Organization, reso
 
 
 async def _check_tenant(request: ClosureRequest, parts: Parts) -> Organization:
-    """Pin, kind, permissions, keeper and keep rules on the live tenant."""
+    """Cloud, pin, kind, permissions, keeper and keep rules on the live tenant."""
+    ours = served_cloud(parts)
+    found = await parts.outside(request.tenant_id).cloud()
+    if found not in ("", ours):
+        raise signing_in.wrong_cloud(found, ours)
     directory = parts.directory(request.tenant_id)
     token = await directory.identity()
     organization = await directory.organization()
@@ -178,7 +227,7 @@ async def _check_tenant(request: ClosureRequest, parts: Parts) -> Organization:
         raise RequestRefused(
             "tenantId",
             f"Our application lacks {', '.join(missing)} in the tenant.",
-            "Let a Global Administrator of the tenant consent to it.",
+            f"Ask `closure preflight --tenant {request.tenant_id}` for the command that grants each.",
             status=403,
             kind="permissions-missing",
         )

@@ -231,6 +231,34 @@ class Outside(Protocol):
         """`alive`, `gone` or `unknown` from the OpenID configuration, uncached (tenant-facts B)."""
         ...
 
+    async def cloud(self) -> str:
+        """Which cloud the tenant says that it lives in, as `CLOSURE_CLOUD` names it; empty where nobody can tell."""
+        ...
+
+
+@runtime_checkable
+class Access(Protocol):
+    """What our application may do where. Nothing is written."""
+
+    async def sign_in(self, tenant: str, service: str) -> TokenIdentity:
+        """Sign in afresh to `graph`, `arm` or `partner` of a tenant. Raises SignInRefused, SettingsError."""
+        ...
+
+    async def vouching(self) -> Mapping[str, str]:
+        """{issuer, subject, audience} that the federated credential must name; empty with another credential.
+
+        Raises SettingsError when there is no such managed identity, ServiceTrouble.
+        """
+        ...
+
+    async def azure_roles(self, tenant: str, subscription: str, principal: str) -> frozenset[str]:
+        """Role definition ids that a principal itself holds on an Azure subscription or above. Raises AccessRefused."""
+        ...
+
+    async def sees_billing_account(self, tenant: str, account: str) -> bool:
+        """Whether a billing account shows itself to us. Raises ServiceTrouble."""
+        ...
+
 
 @runtime_checkable
 class People(Protocol):
@@ -352,6 +380,17 @@ class Records(Protocol):
 
     async def read_from(self, path: str, start: int) -> bytes:
         """A blob's bytes from `start` to its end, in one look; empty if it is no longer than that, or not there."""
+        ...
+
+    def paths(self, prefix: str) -> AsyncIterator[str]:
+        """Paths of all blobs that begin so, but for audit chains, in order."""
+        ...
+
+    async def remove_blob(self, path: str) -> None:
+        """Delete a blob; nothing happens if it is not there. ServiceTrouble where storage refuses (immutable).
+
+        RailBroken for an audit chain: nobody deletes one.
+        """
         ...
 
     async def enqueue(self, queue: str, message: JSON) -> None:

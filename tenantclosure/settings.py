@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tenantclosure.backend import SCHEDULER_CONNECTION, Backend, check_package
 from tenantclosure.errors import SettingsError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -18,6 +19,8 @@ MAILBOX = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.ASCII)
 """One plain mail address, no name and no quotes."""
 DIGITS = re.compile(r"[0-9]{1,9}")
 LAST_PORT = 65_535
+LEAST_RETENTION = 90
+"""Days that an ended closure's records are kept at least."""
 
 CLOUDS: dict[str, dict[str, str]] = {
     "global": {
@@ -120,6 +123,11 @@ class Settings(BaseSettings):
     teams_webhook: str = Field("", alias="CLOSURE_TEAMS_WEBHOOK", repr=False)
     callback_apps: Annotated[frozenset[str], NoDecode] = Field(frozenset(), alias="CLOSURE_CALLBACK_APPS")
     authentication_on: bool = Field(False, alias="WEBSITE_AUTH_ENABLED")
+    backend: Backend = Field("azure-storage", alias="CLOSURE_BACKEND")
+    scheduler: str = Field("", alias=SCHEDULER_CONNECTION)
+    retention_days: int = Field(1095, alias="CLOSURE_RETENTION_DAYS", ge=0, le=36500)
+    insights: str = Field("", alias="APPLICATIONINSIGHTS_CONNECTION_STRING", repr=False)
+    collector: str = Field("", alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
     @field_validator("allowed_tenants", "callback_apps", "billing_accounts", mode="before")
     @classmethod
@@ -155,6 +163,15 @@ class Settings(BaseSettings):
             raise ValueError("CLOSURE_HOME_TENANT_ID is missing: name the tenant that hosts us, so that it is refused.")
         if self.credential == "static" and not self.static_token:
             raise ValueError("CLOSURE_STATIC_TOKEN is missing although CLOSURE_CREDENTIAL is static.")
+        if self.cloud != "custom" and self.home_tenant_id in self.allowed_tenants:
+            raise ValueError(
+                "CLOSURE_ALLOWED_TENANTS names the tenant of CLOSURE_HOME_TENANT_ID: take it off the list."
+            )
+        if self.cloud != "custom" and self.credential == "federated" and not self.identity_client_id:
+            raise ValueError(
+                "CLOSURE_IDENTITY_CLIENT_ID is missing: name the user-assigned managed identity that is the federated "
+                "credential; a system-assigned one can't be."
+            )
         if self.credential != "static" and not self.client_id:
             raise ValueError("CLOSURE_CLIENT_ID is missing: set the application id of the app registration.")
         if self.credential == "certificate" and self.certificate_file is None:
@@ -172,12 +189,32 @@ class Settings(BaseSettings):
         host, _, port = self.smtp.rpartition(":")
         if self.smtp and not (host and DIGITS.fullmatch(port) and int(port) <= LAST_PORT):
             raise ValueError("CLOSURE_SMTP must read host:port, for example smtp.example.com:587.")
+        if self.backend == "durable-task-scheduler":
+            self._reaches_scheduler()
+        if 0 < self.retention_days < LEAST_RETENTION:
+            raise ValueError(
+                f"CLOSURE_RETENTION_DAYS must be 0 (kept for ever) or at least {LEAST_RETENTION}: for 30 days after "
+                "its end a closure can be rolled back, and people ask about it."
+            )
         for name in ("write_limit", "app_write_limit"):
             rate, _, burst = getattr(self, name).partition("/")
             if not all(DIGITS.fullmatch(number) and int(number) > 0 for number in (rate, burst)):
                 field = type(self).model_fields[name]
                 raise ValueError(f"{field.alias} must read rate/burst, for example {field.default}.")
         return self
+
+    def _reaches_scheduler(self) -> None:
+        pairs = (part.partition("=") for part in self.scheduler.split(";"))
+        said = {key.strip().lower(): value.strip() for key, _, value in pairs}
+        if not self.scheduler:
+            raise ValueError(
+                f"{SCHEDULER_CONNECTION} is missing although CLOSURE_BACKEND is durable-task-scheduler: "
+                "set Endpoint=https://...;Authentication=ManagedIdentity;ClientID=... of your scheduler."
+            )
+        if not self._web(said.get("endpoint", "")):
+            raise ValueError(f"{SCHEDULER_CONNECTION} must name the https Endpoint of your scheduler.")
+        if self.cloud != "custom" and said.get("authentication", "").lower() != "managedidentity":
+            raise ValueError(f"{SCHEDULER_CONNECTION} must say Authentication=ManagedIdentity.")
 
     def _web(self, url: str) -> bool:
         parts = _split(url)
@@ -226,11 +263,13 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Settings from the process environment. Raises SettingsError with one sentence per fault."""
     try:
-        return Settings()  # every field comes from the environment
+        settings = Settings()  # every field comes from the environment
     except ValueError as error:
         faults: list[dict[str, Any]] = getattr(error, "errors", list)()
         text = " ".join(_sentence(fault) for fault in faults) or str(error)
         raise SettingsError(text) from None
+    check_package(settings.backend)
+    return settings
 
 
 def _sentence(fault: dict[str, Any]) -> str:

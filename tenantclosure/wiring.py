@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenantclosure import redaction
 from tenantclosure.errors import SettingsError
 from tenantclosure.ledger import Ledger
 from tenantclosure.ledger.sealed import SealedRecords
 from tenantclosure.model.approval_policy import ApprovalPolicy, parse_policy
 from tenantclosure.ports import (
+    Access,
     Billing,
     Channel,
     Clock,
@@ -26,6 +28,7 @@ from tenantclosure.ports import (
     Tokens,
 )
 from tenantclosure.settings import Settings, load
+from tenantclosure.telemetry import export
 
 if TYPE_CHECKING:
     from tenantclosure.gateways.identity import Credentials
@@ -44,6 +47,7 @@ class Parts:
     make_billing: Callable[[str], Billing]
     make_partner: Callable[[str], Partner | None]
     make_outside: Callable[[str], Outside]
+    access: Access = field(kw_only=True)
     people: People | None = None
     """None only in a rehearsal with static tokens and none for the hosting tenant: then names are taken as they are."""
     mailer: Mailer | None = None
@@ -120,11 +124,14 @@ def load_policy(path: Path | None, *, rehearsal: bool) -> ApprovalPolicy:
 
 def build(settings: Settings) -> Parts:
     """Parts with the real gateways. The SDKs are imported when a port is first used."""
+    from tenantclosure.gateways.access import EntraAccess
     from tenantclosure.gateways.clock import SystemClock
     from tenantclosure.gateways.identity import Credentials
     from tenantclosure.gateways.records import AzureRecords
     from tenantclosure.gateways.seal_keys import seal_keys
 
+    redaction.know(_secrets(settings))
+    export.begin(settings)
     clock = SystemClock(settings.day_seconds)
     records = SealedRecords(AzureRecords(settings), lambda: seal_keys(settings))
     credentials = Credentials(settings)
@@ -165,23 +172,29 @@ def build(settings: Settings) -> Parts:
         make_billing=billing,
         make_partner=partner,
         make_outside=outside,
+        access=EntraAccess(settings, credentials),
         people=_people(settings, credentials),
         mailer=_mailer(settings, credentials),
         channel=_channel(settings),
         tokens=_tokens(settings),
-        make_external=external if _reaches_home(settings) else None,
+        make_external=external if reaches_home(settings) else None,
     )
 
 
-def _reaches_home(settings: Settings) -> bool:
+def reaches_home(settings: Settings) -> bool:
     """Whether we can sign in to the hosting tenant."""
     return bool(settings.home_tenant_id) and (settings.credential != "static" or bool(settings.home_static_token))
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """Settings that are never shown."""
+    return [str(getattr(settings, name)) for name, field in Settings.model_fields.items() if not field.repr]
 
 
 def _people(settings: Settings, credentials: Credentials) -> People | None:
     from tenantclosure.gateways.people import HomeDirectory
 
-    return HomeDirectory(settings, credentials) if _reaches_home(settings) else None
+    return HomeDirectory(settings, credentials) if reaches_home(settings) else None
 
 
 def _mailer(settings: Settings, credentials: Credentials) -> Mailer | None:
@@ -189,7 +202,7 @@ def _mailer(settings: Settings, credentials: Credentials) -> Mailer | None:
         from tenantclosure.gateways.mail_smtp import SmtpMailer
 
         return SmtpMailer(settings)
-    if settings.mail_from and _reaches_home(settings):
+    if settings.mail_from and reaches_home(settings):
         from tenantclosure.gateways.mail_graph import GraphMailer
 
         return GraphMailer(settings, credentials)
@@ -216,6 +229,7 @@ async def close() -> None:
 
         await connections(ready.settings).close()
         await ready.records.close()
+    await asyncio.to_thread(export.end)
 
 
 _prepared: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}

@@ -14,6 +14,7 @@ from web.shapes import GATE, components, ref
 
 PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "closureId": ("Id of the closure.", {"type": "string", "pattern": "^[0-9a-f-]{36}-[1-9][0-9]*$"}),
+    "tenantId": ("Id of the tenant.", {"type": "string", "format": "uuid"}),
     "gate": ("Name of the gate.", GATE),
     "taskId": ("Id of the task.", {"type": "string", "minLength": 1, "maxLength": 300}),
     "day": ("A day (UTC), YYYY-MM-DD.", {"type": "string", "format": "date"}),
@@ -89,7 +90,9 @@ def _answers(route: Route) -> dict[str, Any]:
         if answer.status == 303 or answer.schema == "Filed":
             entry["headers"] = {"Location": {"schema": {"type": "string"}, "description": "Where it goes on."}}
     asks = route.roles or route.application
-    for status in sorted({*route.problems, *((401, 403) if asks else ()), *((401,) if route.link else ()), 500, 503}):
+    for status in sorted(
+        {*route.problems, *((401, 403) if asks else ()), *((401,) if route.link else ()), 429, 500, 503}
+    ):
         media, shape = ("text/html", {}) if route.page else (MEDIA, {"schema": ref("Problem")})
         answers[str(status)] = {"description": HTTPStatus(status).phrase, "content": {media: shape}}
     return answers

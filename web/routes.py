@@ -17,6 +17,7 @@ from web import (
     pages,
     plan_pages,
     plans,
+    preflight,
     rollback,
 )
 from web.answers import json_answer
@@ -88,6 +89,16 @@ ROUTES: tuple[Route, ...] = (
         "Closures by id, a page at a time, with refused queue messages.",
         (Answer(200, "A page.", "ClosurePage"),),
         query={"after": AFTER, "top": TOP},
+        problems=(400,),
+    ),
+    Route(
+        "show_preflight",
+        "GET",
+        "api/preflight/{tenantId}",
+        OPERATORS,
+        preflight.show_preflight,
+        "Which right, consent or role is missing in a tenant that may be closed, with the command that grants it.",
+        (Answer(200, "Check by check.", "Preflight"),),
         problems=(400,),
     ),
     Route(

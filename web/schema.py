@@ -1,9 +1,8 @@
-"""The published JSON schema of a closure request: `python -m web.schema` writes it to docs/."""
+"""The published JSON schema of a closure request, as docs/ has it."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,3 @@ def request_schema() -> dict[str, Any]:
 def text() -> str:
     """The file's content."""
     return json.dumps(request_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
-    sys.stdout.write(f"{FILE} written\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tenantclosure import names
-from tenantclosure.policy import readiness
+from tenantclosure.policy import preflight, readiness
+from tenantclosure.policy.stuck import REASONS
 from web.body import COMMENT
 from web.closures import MOST_SERIAL
 from web.schema import request_schema
@@ -59,6 +60,7 @@ def components() -> dict[str, Any]:
         ),
         "Reported": _object({"task": ANYTHING, "told": TEXT}),
         "Items": _object({"items": _list(ANYTHING)}),
+        "Preflight": _object({"tenantId": GUID, "ok": YES, "checks": _list(_check())}),
         **_blockers(),
         "Verdict": _object(
             {"closureId": TEXT, "ok": YES, "lines": COUNT, "head": TEXT, "fault": _null(TEXT), "line": _null(NUMBER)}
@@ -89,6 +91,14 @@ def components() -> dict[str, Any]:
             "required": ["type", "title", "status", "detail"],
         },
     }
+
+
+def _check() -> Shape:
+    """One right in a preflight."""
+    texts = ("check", "name", "kind", "where", "detail", "grant")
+    return _object(
+        {**dict.fromkeys(texts, TEXT), "required": YES, "state": {"type": "string", "enum": list(preflight.State)}}
+    )
 
 
 def _bodies() -> dict[str, Shape]:
@@ -147,6 +157,13 @@ def _closure() -> dict[str, Shape]:
                 "eta": _null(TIME),
                 "tasks": _object({"open": COUNT, "ids": _list(TEXT)}),
                 "blockers": _list(ANYTHING),
+                "stuck": _null(
+                    {
+                        **_object({"since": TIME, "reason": {"type": "string", "enum": list(REASONS)}}),
+                        "description": "Nothing moves although nobody is waited for; an operator should look.",
+                    }
+                ),
+                "purgedAt": _null({**TIME, "description": "Records are deleted after their time; the report is kept."}),
                 "earliest": _null({**TIME, "description": "The tenant can't be closed before."}),
                 "requester": _object(
                     {"tenantId": TEXT, "objectId": TEXT, "upn": TEXT, "name": TEXT, "key": _null(TEXT)},

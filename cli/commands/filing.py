@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.errors import BadInput
+from cli.errors import OTHER_END, BadInput
 from cli.options import As, Json, Server
 from cli.output import emit_json, plain
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from tenantclosure.model.request import ClosureRequest
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="The request in YAML or JSON; - reads standard input.")]
+OptionalFile = Annotated[
+    str | None, typer.Argument(metavar="FILE", help="The request in YAML or JSON; - reads standard input.")
+]
+Tenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="ID", help="The tenant whose rights the server looks at.")
+]
 PolicyFile = Annotated[
     Path | None,
     typer.Option(
@@ -53,16 +59,52 @@ def request(file: File, server: Server = None, person: As = None, as_json: Json 
         typer.echo(f"Its page:   {api.url}/closures/{closure}")
 
 
-def preflight(file: File, policy: PolicyFile = None, person: As = None, as_json: Json = False) -> None:
-    """Check a request file without sending it: schema, approvers against the policy, separation of duties.
+def preflight(
+    file: OptionalFile = None,
+    tenant: Tenant = None,
+    policy: PolicyFile = None,
+    server: Server = None,
+    person: As = None,
+    as_json: Json = False,
+) -> None:
+    """Check a request file without sending it, or ask the server which right is missing in a tenant.
 
-    What only the tenant can tell (keeper, domain, permissions) the server checks when the request is filed.
+    A file is checked here: schema, approvers against the policy, separation of duties. With --tenant the server signs
+    in to that tenant, to the hosting and the partner's one, and tells right by right what is missing, with the command
+    that grants it; exit code 1 while a needed one is. Neither writes anything.
 
     \b
     Examples:
       closure preflight contoso.yaml
       closure preflight contoso.yaml --policy approval-policy.yaml --as olga@fabrikam.com
+      closure preflight --tenant 0b0a1c2d-0000-4000-8000-000000000000
     """
+    if (file is None) == (tenant is None):
+        raise BadInput("FILE", "Give a request file or --tenant, one of them.", "See `closure preflight --help`.")
+    if tenant is not None:
+        _ask(tenant, server, person, as_json=as_json)
+    elif file is not None:
+        _check(file, policy, person, as_json=as_json)
+
+
+def _ask(tenant: str, server: str | None, person: str | None, *, as_json: bool) -> None:
+    from cli.client import Api, preflight_path
+    from cli.server import connect
+
+    with Api(connect(server, person)) as api:
+        answer = api.get(preflight_path(tenant))
+    if as_json:
+        emit_json(answer)
+    else:
+        for check in answer["checks"]:
+            typer.echo(f"{plain(check['state']):<8} {plain(check['check']):<44} {plain(check['detail'])}")
+            if check["grant"]:
+                typer.echo(f"{'':<8} {'needed' if check['required'] else 'optional'}: {plain(check['grant'])}")
+    if not answer["ok"]:
+        raise typer.Exit(OTHER_END)
+
+
+def _check(file: str, policy: Path | None, person: str | None, *, as_json: bool) -> None:
     from cli.request_file import read_request
 
     checked = read_request(file)

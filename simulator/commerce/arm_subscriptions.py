@@ -1,5 +1,7 @@
 """ARM's Azure subscriptions: list, get, cancel, enable (subscription-facts 3)."""
 
+import re
+
 from aiohttp import web
 
 from simulator.world import Tenant, World
@@ -9,6 +11,8 @@ from .models import AzureSubscription, Commerce
 from .wire import ArmError, arm, require_role
 
 LIST_VERSION = "2022-12-01"
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+"""Role definition Owner, the same in every tenant (Azure built-in roles)."""
 
 
 def register(app: web.Application, world: World) -> None:
@@ -18,6 +22,7 @@ def register(app: web.Application, world: World) -> None:
     app.router.add_get("/subscriptions/{id}", arm(world, get_subscription))
     app.router.add_post(base + "/cancel", arm(world, cancel))
     app.router.add_post(base + "/enable", arm(world, enable))
+    app.router.add_get("/subscriptions/{id}/providers/Microsoft.Authorization/roleAssignments", arm(world, list_roles))
     app.router.add_route("*", "/subscriptions/{tail:.*}", arm(world, missing))
 
 
@@ -48,6 +53,18 @@ async def cancel(request: web.Request, world: World, tenant: Tenant) -> web.Resp
 async def enable(request: web.Request, world: World, tenant: Tenant) -> web.Response:
     """Undo a cancel while the subscription is Disabled."""
     return _fire(tenant.commerce, _writable(request, world, tenant), Event.ACTIVATE)
+
+
+async def list_roles(request: web.Request, world: World, tenant: Tenant) -> web.Response:
+    """Role assignments of one principal at, above and below the subscription: our app is Owner, or has no role."""
+    item = _find(request, world, tenant)
+    match = re.fullmatch(r"principalId eq '([0-9a-f-]{36})'", request.query.get("$filter", ""), re.IGNORECASE)
+    if match is None:
+        raise ArmError(501, "NotImplemented", "The simulator only has $filter=principalId eq 'ID' on roleAssignments.")
+    definition = f"/subscriptions/{item.id}/providers/Microsoft.Authorization/roleDefinitions/{OWNER}"
+    about = {"scope": f"/subscriptions/{item.id}", "principalId": match[1], "roleDefinitionId": definition}
+    ours = match[1] == tenant.directory.own_sp_id
+    return web.json_response({"value": [{"properties": about}] if ours else []})
 
 
 async def missing(request: web.Request, world: World, tenant: Tenant) -> web.Response:

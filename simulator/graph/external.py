@@ -21,12 +21,12 @@ BUILT_IN = {
 """In every tenant, and nobody can remove it."""
 LISTS = (
     ("/identity/b2cUserFlows", "user-flows", ("beta",), ("IdentityUserFlow.Read.All",)),
-    ("/trustFramework/policies", "custom-policies", ("beta",), ("Policy.ReadWrite.TrustFramework",)),
+    ("/trustFramework/policies", "custom-policies", ("beta",), ("Policy.Read.All", "Policy.ReadWrite.TrustFramework")),
     ("/trustFramework/keySets", "policy-keys", ("beta",), ("TrustFrameworkKeySet.Read.All",)),
 )
 PROVIDERS = "/identity/identityProviders"
-PERMISSIONS = frozenset({"IdentityProvider.Read.All", *(role for _, _, _, roles in LISTS for role in roles)})
-"""What our app was consented to in an external tenant besides."""
+PERMISSIONS = frozenset({"IdentityProvider.Read.All", *(roles[0] for _, _, _, roles in LISTS)})
+"""What our app was consented to in an external tenant besides: the least that each list asks for."""
 
 
 def register(app: web.Application, world: World) -> None:

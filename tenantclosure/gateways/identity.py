@@ -32,10 +32,16 @@ MEANINGS = {
     700027: "the certificate is not registered with the application",
     70021: "no federated credential matches the managed identity",
     700211: "no federated credential matches the issuer",
+    700212: "no federated credential matches the audience",
     700213: "no federated credential matches the subject",
+    7002137: "no federated credential matches the subject",
+    7002138: "no federated credential matches the subject",
+    7000222: "the certificate of our application has run out",
     53003: "a Conditional Access policy blocks our application",
 }
-"""What the AADSTS codes mean for us (tenant-facts B, F; the rest from memory, unverified)."""
+"""What the AADSTS codes mean for us (tenant-facts B, F; 70021x and 700213x from reports of people who met them; the
+rest from memory, unverified).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,24 @@ class Credentials:
             # azure-identity in a thread: its synchronous credentials need no session that an event loop has to close.
             token = await asyncio.to_thread(self._renew, tenant_id, scope)
         return token
+
+    async def renewed(self, tenant_id: str, scope: str) -> str:
+        """A token that the login endpoint gives now: an older one does not know what was granted since."""
+        with self._lock:
+            self._tokens.pop((tenant_id, scope), None)
+            self._signers.pop(tenant_id, None)  # azure-identity has a cache of its own
+        return await self.token_for(tenant_id, scope)
+
+    async def vouching(self) -> Mapping[str, str]:
+        """issuer, subject and audience under which the managed identity vouches for our application, as its federated
+        credential must name them; empty with another credential. Raises SettingsError, ServiceTrouble.
+        """
+        if self._settings.credential != "federated":
+            return {}
+        claims = claims_of(await asyncio.to_thread(self._assertion))
+        told = {"issuer": claims.get("iss"), "subject": claims.get("sub")}
+        audience = self._settings.endpoint("audience")
+        return {name: str(value) for name, value in told.items() if value} | {"audience": audience}
 
     def forget(self, tenant_id: str, scope: str, token: str) -> None:
         """Drop a token that a service refused; a newer one that somebody fetched meanwhile stays."""
@@ -128,6 +152,8 @@ class Credentials:
             if signer is None:
                 signer = self._signers[tenant_id] = self._signer(tenant_id)
             token = signer.get_token(scope)
+        except SettingsError:
+            raise
         except (AzureError, ValueError, OSError) as error:
             # ValueError is how MSAL reports an authority it can't read; a dead tenant shows there first.
             raise _refusal(tenant_id, error) from error
@@ -136,7 +162,7 @@ class Credentials:
         return _Token(token.token, float(token.expires_on))
 
     def _signer(self, tenant_id: str) -> Any:
-        from azure.identity import CertificateCredential, ClientAssertionCredential, ManagedIdentityCredential
+        from azure.identity import CertificateCredential, ClientAssertionCredential
 
         settings = self._settings
         common: dict[str, Any] = {
@@ -148,12 +174,33 @@ class Credentials:
             return CertificateCredential(
                 tenant_id, settings.client_id, certificate_path=str(settings.certificate_file), **common
             )
-        identity = ManagedIdentityCredential(client_id=settings.identity_client_id or None, **self._transport())
-        audience = settings.endpoint("audience") + "/.default"
         common.pop("disable_instance_discovery")  # this credential never asks for it
-        return ClientAssertionCredential(
-            tenant_id, settings.client_id, func=lambda: identity.get_token(audience).token, **common
-        )
+        return ClientAssertionCredential(tenant_id, settings.client_id, func=self._assertion, **common)
+
+    def _assertion(self) -> str:
+        """The managed identity's token for the exchange. Raises SettingsError where it is not the one of the settings:
+        it must live in the tenant that we take for the hosting one, or that would not be the tenant that is spared.
+        """
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.identity import ManagedIdentityCredential
+
+        settings = self._settings
+        identity = ManagedIdentityCredential(client_id=settings.identity_client_id or None, **self._transport())
+        try:
+            token = identity.get_token(settings.endpoint("audience") + "/.default").token
+        except ClientAuthenticationError as error:  # no such identity here; CredentialUnavailableError is one of these
+            raise SettingsError(
+                "CLOSURE_IDENTITY_CLIENT_ID names no managed identity of this host: assign the user-assigned identity "
+                "to it, or correct the setting."
+            ) from error
+        except (AzureError, ValueError, OSError) as error:
+            raise ServiceTrouble(f"no token of the managed identity: {type(error).__name__}") from error
+        home = str(claims_of(token).get("tid", "")).lower()
+        if settings.home_tenant_id and home != settings.home_tenant_id:
+            raise SettingsError(
+                f"CLOSURE_HOME_TENANT_ID is not the tenant of the managed identity: set it to {home or 'its tenant'}."
+            )
+        return str(token)
 
     def _transport(self) -> dict[str, Any]:
         from azure.core.pipeline.transport import RequestsTransport

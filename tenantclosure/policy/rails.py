@@ -9,29 +9,14 @@ from typing import Any
 from tenantclosure.errors import RailBroken
 from tenantclosure.model.inventory import Item, Organization, TokenIdentity
 from tenantclosure.names import Gate, Rail
-from tenantclosure.policy import rollback
+from tenantclosure.policy import permissions, rollback
 from tenantclosure.policy.canonical import digest, sha256
-
-NEEDED_PERMISSIONS = frozenset(
-    {
-        "User.Read.All",
-        "Organization.Read.All",
-        "Application.ReadWrite.All",
-        "RoleManagement.Read.Directory",
-        "Policy.Read.All",
-        "Policy.ReadWrite.Authorization",
-        "Policy.ReadWrite.AuthenticationMethod",
-    }
-)
-"""Application permissions without which a closure can't be carried through (tenant-facts C)."""
-DELETING_PERMISSIONS = frozenset({"User.DeleteRestore.All", "User.ReadWrite.All"})
-"""Either of these deletes users (tenant-facts C1)."""
 
 
 def check_target(tenant: str, allowed: frozenset[str], home: str) -> None:
     """The tenant is on the allow list and is not the one that hosts us."""
     if home and tenant.lower() == home.lower():
-        raise RailBroken(Rail.HOME_TENANT, f"The tenant {tenant} hosts this service.")
+        raise RailBroken(Rail.HOME_TENANT, f"The tenant {tenant} hosts this service (CLOSURE_HOME_TENANT_ID).")
     if tenant.lower() not in allowed:
         raise RailBroken(Rail.ALLOW_LIST, f"The tenant {tenant} is not in CLOSURE_ALLOWED_TENANTS.")
 
@@ -148,10 +133,11 @@ def check_fence(row: Mapping[str, Any], epoch: int) -> None:
 
 
 def missing_permissions(token: TokenIdentity) -> tuple[str, ...]:
-    """Application permissions the token lacks; empty when a static token carries no roles (rehearsal)."""
-    if token.roles is None:
+    """Application permissions without which a closure can't be carried through and that the token lacks; empty when a
+    static token carries no roles (rehearsal).
+    """
+    roles = token.roles
+    if roles is None:
         return ()
-    missing = sorted(NEEDED_PERMISSIONS - token.roles)
-    if not token.roles & DELETING_PERMISSIONS:
-        missing.append("User.DeleteRestore.All")
-    return tuple(missing)
+    needed = permissions.graph(permissions.Where.TARGET)
+    return tuple(need.name for need in needed if need.required and not permissions.held(need, roles))

@@ -18,6 +18,7 @@ from tenantclosure.policy import audit_chain
 from tenantclosure.policy.pacing import Bucket
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
+from tests.fakes.access import FakeAccess
 from tests.fakes.clock import FakeClock
 from tests.fakes.dying_records import Crash, DyingRecords
 from tests.fakes.memory_records import MemoryRecords
@@ -109,6 +110,7 @@ class Rig:
             self.people,
             self.mailer,
             self.channel,
+            access=FakeAccess(),
             make_external=None if self.external is None else self._external,
         )
         wiring.use(self.parts)

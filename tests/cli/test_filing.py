@@ -141,3 +141,63 @@ def test_preflight_finds_a_requester_who_approves(closure: Command, request_file
 
     assert 2 == ran.code
     assert "can't approve it" in ran.err
+
+
+TENANT = REQUEST["tenantId"]
+CHECK = {
+    "check": "target.Group.Read.All",
+    "name": "Group.Read.All",
+    "kind": "Graph application permission",
+    "where": "target",
+    "required": True,
+    "state": "missing",
+    "detail": "Our application lacks Group.Read.All.",
+    "grant": "New-MgServicePrincipalAppRoleAssignment",
+}
+PASSED = {**CHECK, "check": "target.User.Read.All", "state": "pass", "grant": "", "detail": "It is granted."}
+
+
+def test_preflight_of_a_tenant_asks_the_server(closure: Command, server: FakeServer) -> None:
+    """What is missing is told with its command and ends with 1; what is there is told too."""
+    server.on(f"GET /api/preflight/{TENANT}", {"tenantId": TENANT, "ok": False, "checks": [CHECK, PASSED]})
+
+    ran = closure("preflight", "--tenant", TENANT)
+
+    assert 1 == ran.code
+    assert ["missing", "needed:", "pass"] == [line.split()[0] for line in ran.out.splitlines()]
+    assert "needed: New-MgServicePrincipalAppRoleAssignment" in ran.out
+    assert "Operator" in server.seen[0].headers["x-dev-principal"]
+
+
+def test_preflight_of_a_tenant_as_json(closure: Command, server: FakeServer) -> None:
+    """A tenant with every required right ends with 0, and the document comes as it is."""
+    optional = {**CHECK, "required": False}
+    server.on(f"GET /api/preflight/{TENANT}", {"tenantId": TENANT, "ok": True, "checks": [PASSED, optional]})
+
+    ran = closure("preflight", "--tenant", TENANT, "--json")
+
+    assert (0, [PASSED, optional]) == (ran.code, ran.json["checks"])
+
+
+def test_preflight_of_a_tenant_that_is_refused(closure: Command, server: FakeServer) -> None:
+    """The server's refusal is bad input: 2."""
+    said = {"field": "tenantId", "detail": "It is not in CLOSURE_ALLOWED_TENANTS.", "remedy": "Ask the owner."}
+    server.problem("GET /api/preflight/x%2Fy", 403, **said)
+
+    ran = closure("preflight", "--tenant", "x/y")
+
+    assert (2, "tenantId: It is not in CLOSURE_ALLOWED_TENANTS. Ask the owner.\n") == (ran.code, ran.err)
+
+
+def test_preflight_without_a_server(closure: Command) -> None:
+    """Nobody at the server's address: 3."""
+    assert 3 == closure("preflight", "--tenant", TENANT, env={"CLOSURE_SERVER": "http://127.0.0.1:9"}).code
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_preflight_wants_one_of_two(closure: Command, request_file: Path, both: bool) -> None:
+    """A file and a tenant, or neither, is bad input."""
+    ran = closure("preflight", *([str(request_file), "--tenant", TENANT] if both else []))
+
+    assert 2 == ran.code
+    assert "--tenant" in ran.err

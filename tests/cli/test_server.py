@@ -135,7 +135,10 @@ def test_answers_and_exit_codes(closure: Command, server: FakeServer, status: in
         ({"CLOSURE_CLOUD": "mars"}, "CLOSURE_CLOUD"),
         ({"CLOSURE_CLIENT_ID": "x", "CLOSURE_HOME_TENANT_ID": ""}, "CLOSURE_HOME_TENANT_ID"),
         (
-            {"CLOSURE_CLIENT_ID": "x", "CLOSURE_HOME_TENANT_ID": "h", "CLOSURE_APPROVAL_POLICY": ""},
+            {
+                **dict.fromkeys(("CLOSURE_CLIENT_ID", "CLOSURE_IDENTITY_CLIENT_ID", "CLOSURE_HOME_TENANT_ID"), "x"),
+                "CLOSURE_APPROVAL_POLICY": "",
+            },
             "CLOSURE_APPROVAL_POLICY",
         ),
     ],

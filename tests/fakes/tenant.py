@@ -371,6 +371,10 @@ class FakeOutside:
 
     def __init__(self) -> None:
         self.sightings = ["alive"]
+        self.lives_in = ""
+
+    async def cloud(self) -> str:
+        return self.lives_in
 
     async def sighting(self) -> str:
         return self.sightings.pop(0) if len(self.sightings) > 1 else self.sightings[0]

@@ -13,7 +13,7 @@ import azure.functions as func
 
 from tenantclosure import wiring
 from tests.web import rig
-from web import openapi, refusals
+from web import limiting, openapi, refusals
 from web.routes import ROUTES
 
 DESCRIBED = openapi.document(ROUTES)
@@ -42,6 +42,7 @@ class Office:
     def fresh(self, gate: str = "go-on") -> rig.Desk:
         """A new desk with one closure that waits at a gate, and a link for ann."""
         refusals.forget()
+        limiting.forget()
         self.desk = rig.desk()
         self.closure, self.digest = self.run(self.desk.at_gate(gate))
         self.link = self.run(self.desk.link(self.closure, self.digest, gate=gate))

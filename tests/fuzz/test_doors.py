@@ -215,7 +215,7 @@ def test_any_query_and_path_is_answered(
 ) -> None:
     """Pages and documents with any closure, gate, day, file and query: shown, or refused with a sentence."""
     doors.fresh()
-    path = {name: place for name in ("closureId", "gate", "day", "file") if f"{{{name}}}" in route.path}
+    path = {name: place for name in ("closureId", "tenantId", "gate", "day", "file") if f"{{{name}}}" in route.path}
     if known and "closureId" in path:
         path["closureId"] = doors.closure
     who = "olga:Operator,Auditor,Approver"

@@ -18,6 +18,7 @@ from tenantclosure.names import Notice
 from tenantclosure.ports import JSON
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
+from tests.fakes.access import FakeAccess
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.seals import sealed
@@ -118,6 +119,7 @@ class Post:
             nothing,
             nothing,
             nothing,
+            access=FakeAccess(),
             **ports,
         )
         return self

@@ -11,7 +11,7 @@ import pytest
 from tenantclosure.errors import RailBroken
 from tenantclosure.model.inventory import Item, Organization, TokenIdentity
 from tenantclosure.names import Gate, Rail
-from tenantclosure.policy import rails, rollback
+from tenantclosure.policy import permissions, rails, rollback
 from tenantclosure.policy.canonical import digest, sha256
 
 TENANT = "0b0a1c2d-0000-4000-8000-000000000001"
@@ -201,16 +201,16 @@ def test_fence() -> None:
 
 def test_permissions() -> None:
     """Each permission is missed by name, one that deletes users is enough, and only a rehearsal may not say."""
-    whole = rails.NEEDED_PERMISSIONS | {"User.ReadWrite.All"}
+    needed = {need.name for need in permissions.graph(permissions.Where.TARGET) if need.required}
+    assert {"User.DeleteRestore.All", "User.Read.All", "Group.Read.All", "Domain.ReadWrite.All"} <= needed
     assert rails.missing_permissions(TokenIdentity(TENANT, None, None, None)) == ()
-    assert rails.missing_permissions(TokenIdentity(TENANT, None, None, whole)) == ()
-    for permission in rails.NEEDED_PERMISSIONS:
-        assert rails.missing_permissions(TokenIdentity(TENANT, None, None, whole - {permission})) == (permission,)
-    none = rails.missing_permissions(TokenIdentity(TENANT, None, None, frozenset()))
-    assert set(none) == rails.NEEDED_PERMISSIONS | {"User.DeleteRestore.All"}
-    assert rails.missing_permissions(TokenIdentity(TENANT, None, None, rails.NEEDED_PERMISSIONS)) == (
-        "User.DeleteRestore.All",
-    )
+    assert rails.missing_permissions(TokenIdentity(TENANT, None, None, frozenset(needed))) == ()
+    for permission in needed:
+        lacking = frozenset(needed - {permission})
+        assert rails.missing_permissions(TokenIdentity(TENANT, None, None, lacking)) == (permission,)
+    instead = frozenset(needed - {"User.DeleteRestore.All"} | {"User.ReadWrite.All"})
+    assert rails.missing_permissions(TokenIdentity(TENANT, None, None, instead)) == ()
+    assert set(rails.missing_permissions(TokenIdentity(TENANT, None, None, frozenset()))) == needed
 
 
 # -- who was asked ----------------------------------------------------------------------------------------------------

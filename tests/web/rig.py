@@ -24,8 +24,10 @@ from tenantclosure.model.people import Account
 from tenantclosure.policy.canonical import digest
 from tenantclosure.settings import Settings
 from tenantclosure.wiring import Parts
+from tests.fakes.access import FakeAccess
 from tests.fakes.memory_records import MemoryRecords
 from tests.fakes.seals import sealed
+from tests.fakes.tenant import FakeOutside
 from web.door import guarded
 from web.routes import ROUTES
 
@@ -89,6 +91,7 @@ class RememberingClient:
         self.raised: list[tuple[str, str]] = []
         self.states: dict[str, str] = {}
         self.updated = datetime(2026, 11, 1, tzinfo=UTC)
+        self.purged: list[str] = []
         self.deaf = False
 
     async def schedule_new_orchestration(self, name: str, *, input: Any, instance_id: str) -> str:
@@ -110,6 +113,11 @@ class RememberingClient:
             raise ConnectionError("no hub")
         status = self.states.get(instance)
         return status and SimpleNamespace(runtime_status=SimpleNamespace(name=status), last_updated_at=self.updated)
+
+    async def purge_orchestration(self, instance: str, *, recursive: bool = True) -> None:
+        if instance not in self.states:
+            raise RuntimeError("NOT_FOUND")
+        self.purged.append(instance)
 
 
 class Phonebook:
@@ -174,6 +182,8 @@ class Desk:
     clock: StillClock
     records: MemoryRecords
     ledger: Ledger
+    outside: FakeOutside
+    access: FakeAccess
     tickets: Tickets = field(default_factory=Tickets)
     people: Phonebook = field(default_factory=Phonebook)
     cookies: dict[str, str] = field(default_factory=dict)
@@ -362,7 +372,8 @@ def desk() -> Desk:
         {
             "CLOSURE_CLIENT_ID": "app",
             "CLOSURE_HOME_TENANT_ID": HOME,
-            "CLOSURE_ALLOWED_TENANTS": f"{TARGET},{HOME}",
+            "CLOSURE_IDENTITY_CLIENT_ID": "identity",
+            "CLOSURE_ALLOWED_TENANTS": TARGET,
             "CLOSURE_BASE_URL": ADDRESS,
             "CLOSURE_CALLBACK_APPS": FLOW,
             "WEBSITE_AUTH_ENABLED": True,
@@ -370,6 +381,7 @@ def desk() -> Desk:
     )
     under = sealed(records)
     ledger = Ledger(under, clock, "first")
+    outside, access = FakeOutside(), FakeAccess()
     parts = Parts(
         settings,
         ApprovalPolicy(),
@@ -379,9 +391,10 @@ def desk() -> Desk:
         lambda _: tenant,
         _none,
         _none,
-        _none,  # type: ignore[arg-type]
+        lambda _: outside,
+        access=access,
     )
-    made = Desk(parts, RememberingClient(), tenant, clock, records, ledger)
+    made = Desk(parts, RememberingClient(), tenant, clock, records, ledger, outside=outside, access=access)
     made.equip(people=made.people, tokens=made.tickets)
     return made
 

@@ -68,6 +68,7 @@ class Cloud:
             {
                 "CLOSURE_CLOUD": name,
                 "CLOSURE_CLIENT_ID": "client",
+                "CLOSURE_IDENTITY_CLIENT_ID": "identity",
                 "CLOSURE_HOME_TENANT_ID": HOME,
                 "CLOSURE_PARTNER_TENANT_ID": PARTNER,
             }
@@ -138,10 +139,11 @@ async def test_the_federated_credential(cloud: Cloud, monkeypatch: pytest.Monkey
 
         def get_token(self, scope: str) -> Any:
             asked.append(scope)
-            return SimpleNamespace(token="assertion")
+            return SimpleNamespace(token=assertion)
 
+    assertion = jwt(tid=HOME, iss="issuer", sub="subject")
     monkeypatch.setattr(azure.identity, "ManagedIdentityCredential", Identity)
-    assert cloud.credentials._signer(TENANT)._func() == "assertion"
+    assert cloud.credentials._signer(TENANT)._func() == assertion
     assert asked == [f"{AUDIENCES[cloud.settings.cloud]}/.default"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.identity import CredentialUnavailableError
 
 from tenantclosure.errors import ServiceTrouble, SettingsError, SignInRefused
 from tenantclosure.gateways.identity import Credentials, identity_of
@@ -123,3 +124,71 @@ def test_clients_leave_no_secret_in_their_repr() -> None:
     settings: Any = settings_for("http://127.0.0.1:1")
     source = Credentials(settings).source("t", "s")
     assert settings.static_token not in repr(source) + repr(settings)
+
+
+HOME = "77777777-1111-4222-8333-444455556666"
+
+
+def vouched_by(monkeypatch: pytest.MonkeyPatch, found: str | Exception) -> Credentials:
+    """Credentials of a host whose managed identity gives this token, or this error."""
+    import azure.identity
+
+    class Identity:
+        def __init__(self, **_: Any) -> None: ...
+
+        def get_token(self, scope: str) -> AccessToken:
+            if isinstance(found, Exception):
+                raise found
+            return AccessToken(found, int(time.time() + 3600))
+
+    monkeypatch.setattr(azure.identity, "ManagedIdentityCredential", Identity)
+    values = {"CLOSURE_CREDENTIAL": "federated", "CLOSURE_CLIENT_ID": "app", "CLOSURE_HOME_TENANT_ID": HOME}
+    return Credentials(settings_for("https://127.0.0.1:1", **values))
+
+
+async def test_what_the_managed_identity_vouches_with(monkeypatch) -> None:
+    """Issuer and subject are the token's own; the audience is the cloud's, which the token only has as a number."""
+    made = vouched_by(monkeypatch, jwt(tid=HOME, iss="issuer", sub="subject", aud="fb60f99c"))
+    wanted = {"issuer": "issuer", "subject": "subject", "audience": "api://AzureADTokenExchange"}
+    assert wanted == await made.vouching()
+    assert {} == await Credentials(settings_for("http://127.0.0.1:1")).vouching()
+
+
+@pytest.mark.parametrize(
+    ("found", "setting"),
+    [
+        (jwt(tid=TENANT, iss="issuer", sub="subject"), "CLOSURE_HOME_TENANT_ID"),
+        (jwt(iss="issuer"), "CLOSURE_HOME_TENANT_ID"),
+        (ClientAuthenticationError("no identity found"), "CLOSURE_IDENTITY_CLIENT_ID"),
+        (CredentialUnavailableError("no identity here"), "CLOSURE_IDENTITY_CLIENT_ID"),
+    ],
+)
+async def test_an_identity_that_is_not_ours(monkeypatch, found, setting) -> None:
+    """Neither the preflight nor a sign-in goes on with it, and the setting is named."""
+    made = vouched_by(monkeypatch, found)
+    with pytest.raises(SettingsError, match=setting):
+        await made.vouching()
+    with pytest.raises(SettingsError, match=setting):
+        made._signer("t")._func()
+
+
+async def test_an_identity_endpoint_that_is_away_is_trouble(monkeypatch) -> None:
+    """It says nothing about the setting."""
+    made = vouched_by(monkeypatch, ServiceRequestError("connection refused"))
+    with pytest.raises(ServiceTrouble):
+        await made.vouching()
+
+
+async def test_a_wrong_setting_is_no_passing_trouble(monkeypatch) -> None:
+    """A sign-in that a setting keeps from working is told as that."""
+    made = credentials_with(monkeypatch, Signer(error=SettingsError("CLOSURE_HOME_TENANT_ID is wrong.")))
+    with pytest.raises(SettingsError):
+        await made.token_for("t", "s")
+
+
+async def test_a_renewed_token_is_a_new_one(monkeypatch) -> None:
+    """What was granted a minute ago is in no older token; from then on everybody gets the new one."""
+    made = credentials_with(monkeypatch, Signer())
+    assert "token-1" == await made.token_for("t", "s")
+    assert "token-2" == await made.renewed("t", "s")
+    assert "token-2" == await made.token_for("t", "s")

@@ -45,3 +45,34 @@ async def test_nobody_there(settings, server) -> None:
     """A login endpoint that can't be reached proves nothing."""
     there = settings.model_copy(update={"login_url": "http://127.0.0.1:1"})
     assert await OutsideView(there, TENANT).sighting() == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "cloud"),
+    [
+        ("custom", {"cloud_instance_name": "microsoftonline.com"}, "global"),
+        ("custom", {"cloud_instance_name": "microsoftonline.us"}, "usgov"),
+        ("custom", {"cloud_instance_name": "microsoftonline.us", "tenant_region_sub_scope": "DOD"}, "usgov-dod"),
+        ("usgov-dod", {"cloud_instance_name": "microsoftonline.us", "tenant_region_sub_scope": "DODCON"}, "usgov"),
+        ("usgov-dod", {"cloud_instance_name": "microsoftonline.us"}, "usgov-dod"),
+        ("custom", {"cloud_instance_name": "microsoftonline.com", "tenant_region_sub_scope": "GCC"}, "global"),
+        ("custom", {"cloud_instance_name": "partner.microsoftonline.cn"}, "china"),
+        ("custom", {"cloud_instance_name": "elsewhere"}, ""),
+        ("custom", {}, ""),
+        ("custom", {"cloud_instance_name": 7}, ""),
+    ],
+)
+async def test_which_cloud_a_tenant_lives_in(server, settings, own, said, cloud) -> None:
+    """The configuration names it; both US Government clouds share one, and what is not known is no verdict."""
+    server.script = lambda seen: said
+    view = OutsideView(settings.model_copy(update={"cloud": own}), TENANT)
+    view._url = f"{settings.endpoint('login')}/{TENANT}/v2.0/.well-known/openid-configuration"
+
+    assert cloud == await view.cloud()
+
+
+async def test_a_tenant_that_is_gone_lives_in_no_cloud(server, settings) -> None:
+    """Only a living tenant's configuration counts."""
+    server.script = lambda seen: (400, {"error": "invalid_tenant", "cloud_instance_name": "microsoftonline.us"})
+
+    assert "" == await OutsideView(settings, TENANT).cloud()

@@ -307,4 +307,5 @@ async def test_a_caller_who_gives_up_takes_nobody_along(tokens, server) -> None:
 def test_issuers_of_the_clouds(cloud, issuers) -> None:
     """Each national cloud names its issuers in its own way."""
     names = {"CLOSURE_CLOUD": cloud, "CLOSURE_CLIENT_ID": APP, "CLOSURE_HOME_TENANT_ID": HOME}
+    names["CLOSURE_IDENTITY_CLIENT_ID"] = "identity"
     assert issuers == EntraTokens(Settings.model_validate(names))._issuers
