@@ -5,22 +5,36 @@ authentication signs people in, and `web.door` asks every one of them for a role
 Orchestrators and activities are registered, not decorated, so they stay plain functions for every other runner.
 """
 
+from typing import Any
+
 import azure.durable_functions as df
 import azure.functions as func
 
 import activities
 import orchestrators
-from tenantclosure import names, wiring
+from tenantclosure import names, redaction, wiring
+from tenantclosure.telemetry import lines
 from web.door import guarded
 from web.queue import send_notice as deliver_notice
 from web.queue import take_message
 from web.routes import ROUTES
 from web.sweeping import sweep as look_after_all
 
+redaction.install()
+lines.install()
+
 close = wiring.close
 """A host that stops in an orderly way may await this (the local one does)."""
 
-app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+class App(df.DFApp):
+    """Without the engine's own HTTP functions: who can start them gets our identity's token sent where they like."""
+
+    def _register_builtin_http_functions(self) -> None:
+        """Leave them out; no orchestrator of ours calls out by itself."""
+
+
+app = App(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 for orchestrator in orchestrators.ORCHESTRATORS:
     app.orchestration_trigger(context_name="context")(orchestrator)
@@ -36,7 +50,7 @@ for route in ROUTES:
 
 @app.queue_trigger(arg_name="message", queue_name=names.REQUEST_QUEUE, connection="CLOSURE_STORAGE")
 @app.durable_client_input(client_name="client")
-async def take_request(message: func.QueueMessage, client) -> None:
+async def take_request(message: func.QueueMessage, client: Any) -> None:
     """A closure request from the queue."""
     await take_message(message, client, await wiring.prepared())
 
@@ -49,6 +63,6 @@ async def send_notice(message: func.QueueMessage) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 @app.durable_client_input(client_name="client")
-async def sweep(timer: func.TimerRequest, client) -> None:
+async def sweep(timer: func.TimerRequest, client: Any) -> None:
     """Every minute: nothing live stays without a run, no wake-up stays lost."""
     await look_after_all(client, await wiring.prepared())

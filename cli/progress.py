@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ def follow(
     raise AssertionError("documents never end")
 
 
-def _documents(read: Callable[[], dict[str, Any]], poll: float) -> Any:
+def _documents(read: Callable[[], dict[str, Any]], poll: float) -> Iterator[dict[str, Any]]:
     away_since: float | None = None
     while True:
         try:
@@ -96,6 +96,8 @@ def render(document: dict[str, Any]) -> RenderableType:
     state = plain(document.get("result") or document.get("status"))
     line = Text.assemble((state, _colour(state)), "  ", _pace(document))
     parts: list[RenderableType] = [head, line, _phases(plain(document.get("phase")), state)]
+    if stuck := document.get("stuck"):
+        parts.append(Text(f"Stuck since {plain(stuck.get('since'))}: {plain(stuck.get('reason'))}", style="bold red"))
     if _families(document):
         parts.append(_counts(_families(document)))
     parts += [*_gate(document), *_tasks(document), *_blockers(document)]

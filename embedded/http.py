@@ -116,7 +116,7 @@ class HttpServer:
         if request.path.startswith(PREFIX) and (answer := await self._sign_in.answer(request)) is not None:
             return answer
         try:
-            headers = identity.signed_in(request.headers.items(), self._sign_in.principal(request))
+            headers = identity.signed_in(request.headers.items(), self._sign_in.principal(request), request.remote)
         except identity.BadPrincipalError as error:
             return problem(HTTPStatus.BAD_REQUEST, f"X-Dev-Principal: {error}")
         match = self._routes.find(request.method, request.rel_url.raw_path)

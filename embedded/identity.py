@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 DEV_HEADER = "x-dev-principal"
 DEV_TENANT = "d0000000-0000-4000-8000-000000000001"  # when CLOSURE_HOME_TENANT_ID is not set
+FORWARDED = "x-forwarded-for"
 RESERVED = ("x-ms-client-principal", "x-ms-token-aad", DEV_HEADER)
 NAME = re.compile(r"[^;@\s]+@[^;@\s]+")
 NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
@@ -81,9 +82,12 @@ def principal_headers(text: str) -> dict[str, str]:
     }
 
 
-def signed_in(headers: Iterable[tuple[str, str]], session: str | None = None) -> dict[str, str]:
+def signed_in(
+    headers: Iterable[tuple[str, str]], session: str | None = None, peer: str | None = None
+) -> dict[str, str]:
     """The request's headers as the app may see them: forged ones gone, the developer signed in.
 
+    `peer` is the address that the request came from; it goes to the end of X-Forwarded-For, as with App Service.
     `session` is whom the sign-in page's cookie names; X-Dev-Principal wins over it. Anything else, a bearer token
     above all, reaches the app as it came.
     """
@@ -93,6 +97,9 @@ def signed_in(headers: Iterable[tuple[str, str]], session: str | None = None) ->
         lower = name.lower()
         bag = given if lower.startswith(RESERVED) else kept
         bag[lower] = f"{bag[lower]}, {value}" if lower in bag else value
+    if peer:
+        said = kept.get(FORWARDED, "")
+        kept[FORWARDED] = f"{said}, {peer}" if said else peer
     if (text := given.get(DEV_HEADER, session)) is not None:
         kept |= principal_headers(text)
     return kept

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
     *("msgraph", "msgraph_core", "kiota_abstractions", "kiota_http", "kiota_authentication_azure", "msal"),
     *("azure.core", "azure.identity", "azure.storage", "azure.data", "azure.keyvault"),
-    *("aiohttp", "httpx", "cryptography", "jwt", "jsonschema"),
+    *("aiohttp", "httpx", "cryptography", "jwt", "jsonschema", "limits"),
 )
 """What talks to somebody: each is imported by the gateway that uses it, when it is first used."""
 TELL = "import json, sys, function_app; print(json.dumps(sorted(sys.modules)))"

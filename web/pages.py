@@ -70,6 +70,7 @@ _environment.globals.update(
     last_words=shown.last_words,
     labels=shown.LABELS,
     states=shown.STATES,
+    stuck_reasons=shown.STUCK,
     gates=shown.GATES,
     said_words=wording.SAID,
     doors=shown.DOORS,

@@ -133,7 +133,9 @@ def require_home(tenant: str, home: str) -> None:
 
 def sign_in(path: str) -> str:
     """Where a person signs in to come back to this path of ours."""
-    return f"/.auth/login/aad?post_login_redirect_uri={quote(path, safe='')}"
+    # A browser reads "//host" and "/\\host" as another host.
+    ours = "/" + path.lstrip("/\\")
+    return f"/.auth/login/aad?post_login_redirect_uri={quote(ours, safe='')}"
 
 
 def token_refused(reason: str) -> RequestRefused:

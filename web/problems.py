@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -78,9 +79,14 @@ def document_of(error: Exception) -> dict[str, Any]:
             }
         case SettingsError():
             log.error("settings: %s", error)
+            # Its name and no more: nobody has signed in yet, and a sentence about the policy names people.
+            named = re.findall(r"\b[A-Z]+(?:_[A-Za-z]+)+\b", str(error))
+            field = {"field": named[0]} if named else {}
+            which = f"the setting {named[0]} is missing or wrong" if named else "a setting is missing or wrong"
             return {
-                **_head("not-configured", 500, "The deployment's settings are wrong."),
-                "remedy": "Ask whoever runs it: the log names the setting.",
+                **_head("not-configured", 500, f"The deployment can't start: {which}."),
+                **field,
+                "remedy": "Whoever runs it corrects it as docs/settings.md says; the log has the whole sentence.",
             }
         case _:
             log.error("unforeseen error", exc_info=error)
@@ -95,7 +101,7 @@ def headers_of(document: dict[str, Any]) -> dict[str, str]:
     if document["status"] == 401:
         refused = document["type"] == f"{URN}token-refused"
         return {"WWW-Authenticate": 'Bearer error="invalid_token"' if refused else "Bearer"}
-    if document["status"] == 503:
+    if document["status"] in (429, 503):
         return {"Retry-After": str(document.get("retryAfter", 10))}
     return {}
 

@@ -60,7 +60,8 @@ class Call:
     @property
     def closure_id(self) -> str:
         """`{closureId}` of the path."""
-        return self.req.route_params["closureId"]
+        found: str = self.req.route_params["closureId"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

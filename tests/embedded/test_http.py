@@ -84,6 +84,15 @@ def test_forged_principal_is_dropped(toy: httpx.Client) -> None:
     assert [name for name in headers if name.startswith("x-ms-")] == []
 
 
+def test_the_app_sees_where_a_request_comes_from(toy: httpx.Client) -> None:
+    """The peer's address stands last in X-Forwarded-For, after whatever the client wrote there, as in Azure."""
+    plain = toy.get("/echo/me").json()["headers"]
+    forged = toy.get("/echo/me", headers={"X-Forwarded-For": "192.0.2.1, 192.0.2.2"}).json()["headers"]
+
+    assert "127.0.0.1" == plain["x-forwarded-for"]
+    assert "192.0.2.1, 192.0.2.2, 127.0.0.1" == forged["x-forwarded-for"]
+
+
 @pytest.mark.parametrize("text", ["", "ann", "ann@x;role=A", "ann@x;oid=1", "ann@x;roles=A;roles=B", "ann@x;roles"])
 def test_malformed_principal(toy: httpx.Client, text: str) -> None:
     """A principal that cannot be read is an error, never somebody else."""

@@ -119,6 +119,7 @@ def free_port(host: str) -> int:
 def settings_for(server: str, user: str = "", ca_file: Path | None = None) -> Settings:
     names = {
         "CLOSURE_CREDENTIAL": "federated",
+        "CLOSURE_IDENTITY_CLIENT_ID": "identity",
         "CLOSURE_CLIENT_ID": "app",
         "CLOSURE_HOME_TENANT_ID": "home",
         "CLOSURE_MAIL_FROM": "closure@fabrikam.com",

@@ -24,6 +24,7 @@ def fetch(visitor: Visitor, address: str, method: str = "GET", **manner: str) ->
     """Fetch one address, following redirects; returns the addresses that the page names, sign-in left out."""
     answer = visitor.request(method, address, headers=manner, follow_redirects=True)
     assert answer.status_code < 500, f"{method} {address}: {answer.text}"
+    assert answer.status_code != 429, "a scanner that is only put off shows nothing"
     if "html" not in answer.headers.get("content-type", ""):
         return set()
     named = {urljoin(str(answer.url), one) for one in Page(answer.text).addresses}

@@ -8,12 +8,13 @@ import pytest
 
 from tenantclosure import wiring
 from tests.web import rig
-from web import refusals
+from web import limiting, refusals
 
 
 @pytest.fixture
 def desk() -> Iterator[rig.Desk]:
     """Parts in memory, in force for the handlers while the test runs."""
     refusals.forget()
+    limiting.forget()
     yield rig.desk()
     wiring.use(None)

@@ -11,6 +11,7 @@ from web.routes import ROUTES
 
 PATH = {
     "closureId": f"{TARGET}-9",
+    "tenantId": TARGET,
     "gate": "plan",
     "taskId": "t",
     "day": "2026-11-24",
@@ -28,6 +29,7 @@ CALLERS = {
 NEEDS = {
     "file_closure": {"Operator"},
     "list_closures": {"Operator", "Approver", "Auditor"},
+    "show_preflight": {"Operator"},
     "show_closure": {"Operator", "Approver", "Auditor"},
     "show_plan": {"Operator", "Approver", "Auditor"},
     "show_tasks": {"Operator", "Approver", "Auditor"},
