@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import subprocess
 import sys
 import traceback
@@ -16,6 +17,7 @@ import pytest
 from tenantclosure.errors import RecordConflict, ServiceTrouble, SettingsError
 from tenantclosure.gateways.records import AzureRecords, faults
 from tenantclosure.names import REQUEST_QUEUE
+from tests.chaos.proxy import Loop, Proxy, Spoil
 from tests.fakes.proxy import LosingProxy
 
 pytestmark = pytest.mark.azurite
@@ -57,6 +59,42 @@ async def test_lost_answers_to_the_first_append(behind_proxy: AzureRecords, prox
     assert await behind_proxy.append(name, b"one\n", 0) == 4
     assert proxy.left == 0
     assert await behind_proxy.read_blob(name) == b"one\n"
+
+
+def beside(azurite: str, loop: Loop) -> tuple[Proxy, str]:
+    """A proxy before the blob service that can answer in storage's place, and the connection string by way of it."""
+    found = re.search(r"BlobEndpoint=http://127\.0\.0\.1:(\d+)/", azurite)
+    assert found
+    proxy = Proxy(loop, int(found[1]))
+    return proxy, azurite.replace(f"127.0.0.1:{found[1]}/", f"127.0.0.1:{proxy.port}/")
+
+
+async def test_first_append_under_an_immutability_policy(azurite: str, settings_for: Any, name: str) -> None:
+    """After a crash between creation and first block storage may call the blob immutable: the line is appended."""
+    loop = Loop()
+    proxy, text = beside(azurite, loop)
+    records = AzureRecords(settings_for(CLOSURE_STORAGE=text))
+    try:
+        await records.prepare()
+        await records.append(name, b"", 0)
+        proxy.spoils.append(
+            Spoil("status", rf"^PUT [^ ]*/{name}( |\?timeout| HTTP)", status=409, code="BlobImmutableDueToPolicy")
+        )
+        assert 4 == await records.append(name, b"one\n", 0)
+        assert {"status 409": 1} == proxy.hits
+        assert b"one\n" == await records.read_blob(name)
+    finally:
+        await records.close()
+        proxy.close()
+        loop.close()
+
+
+async def test_prepare_asks_for_no_container_that_is_there(behind_proxy: AzureRecords, proxy: LosingProxy) -> None:
+    """Made beforehand, containers are looked at only: a role on the two of them does not allow to make any."""
+    await behind_proxy.prepare()
+
+    assert 0 == sent(proxy, "PUT", "restype=container")
+    assert 2 == sent(proxy, "GET", "restype=container") + sent(proxy, "HEAD", "restype=container")
 
 
 async def test_lost_answer_within_a_large_append(behind_proxy: AzureRecords, proxy: LosingProxy, name: str) -> None:

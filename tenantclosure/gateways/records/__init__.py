@@ -6,8 +6,6 @@ from tenantclosure.gateways.records.documents import Documents
 from tenantclosure.gateways.records.faults import RecordTooLarge, code_of, reliably
 from tenantclosure.gateways.records.queue import Queues
 from tenantclosure.names import (
-    AUDIT_CONTAINER,
-    CONTAINER,
     NOTICE_POISON_QUEUE,
     NOTICE_QUEUE,
     POISON_QUEUE,
@@ -37,9 +35,12 @@ class AzureRecords(Documents, Blobs, Queues):
         async def send() -> None:
             from azure.core.exceptions import ResourceExistsError
 
-            for container in (CONTAINER, AUDIT_CONTAINER):
+            for container in (clients.container, clients.audit):
+                # In Azure our role ends at the two containers: making one is more than it lets us do.
+                if await container.exists():
+                    continue
                 try:
-                    await clients.blobs.create_container(container)
+                    await container.create_container()
                 except ResourceExistsError as error:
                     # "being deleted" is a 409 too, and then nothing is prepared.
                     if code_of(error) != "ContainerAlreadyExists":

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.errors import RailBroken, RecordConflict, RecordMissing
 from tenantclosure.gateways.records.faults import code_of, reliably
-from tenantclosure.names import is_audit
+from tenantclosure.names import Rail, is_audit
 
 if TYPE_CHECKING:
-    from azure.storage.blob.aio import BlobClient
+    from azure.storage.blob.aio import BlobClient, ContainerClient
 
     from tenantclosure.gateways.records.clients import Clients
 
@@ -20,6 +21,8 @@ BLOCK = 4 * 1024 * 1024
 """Bytes in one append, the limit of every service version."""
 PIECE = 1024 * 1024
 """Bytes that are held of a blob that is read or written as a stream; the clients make a few copies of them."""
+THERE = frozenset({"BlobAlreadyExists", "ConditionNotMet", "BlobImmutableDueToPolicy"})
+"""How storage says that a blob is there already; the last one in a container under an immutability policy."""
 
 
 class Blobs:
@@ -147,6 +150,32 @@ class Blobs:
         except RecordMissing:
             return b""
 
+    async def paths(self, prefix: str) -> AsyncIterator[str]:
+        """Paths of all blobs that begin so, but for audit chains, in order. Raises ServiceTrouble."""
+        container = self.clients.here().container
+        at: str | None = None
+
+        async def send() -> tuple[list[str], str | None]:
+            return await _page(container, prefix, at)
+
+        while True:
+            found, at = await reliably(f"list blobs {prefix}", send)
+            for path in found:
+                yield path
+            if not at:
+                return
+
+    async def remove_blob(self, path: str) -> None:
+        """Delete a blob with its snapshots; nothing happens if it is not there.
+
+        Raises RailBroken for an audit chain, ServiceTrouble, also where a policy or a legal hold keeps it.
+        """
+        if is_audit(path):
+            raise RailBroken(Rail.AUDIT, f"{path} is an audit chain: it is never deleted.")
+        blob = self._blob(path)
+        with suppress(RecordMissing):
+            await reliably(f"delete blob {path}", lambda: blob.delete_blob(delete_snapshots="include"))
+
     def _blob(self, path: str) -> BlobClient:
         clients = self.clients.here()
         return (clients.audit if is_audit(path) else clients.container).get_blob_client(path)
@@ -193,7 +222,7 @@ class Blobs:
                 await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
             except (ResourceExistsError, ResourceModifiedError) as error:
                 # It may be ours from a crash between creation and first block; the position decides.
-                if code_of(error) not in ("BlobAlreadyExists", "ConditionNotMet"):
+                if code_of(error) not in THERE:
                     raise
 
         await reliably(f"create append blob {path}", send)
@@ -210,3 +239,11 @@ class Blobs:
             return data
 
         return await reliably(f"read blob {path} at {start}", send)
+
+
+async def _page(container: ContainerClient, prefix: str, at: str | None) -> tuple[list[str], str | None]:
+    """One page of names, and where the next one begins."""
+    pages: Any = container.list_blob_names(name_starts_with=prefix).by_page(at)
+    async for page in pages:
+        return [name async for name in page], pages.continuation_token
+    return [], None
