@@ -12,9 +12,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble
+from tenantclosure import telemetry
+from tenantclosure.errors import ListingIncomplete, RailBroken, ServiceTrouble, Throttled
 from tenantclosure.model.tally import tallying
 from tenantclosure.names import Phase, Rail, Status, Word
+from tenantclosure.signals import Event, Metric
 from tenantclosure.wiring import Parts, prepared
 
 log = logging.getLogger(__name__)
@@ -60,9 +62,11 @@ def activity(body: Body) -> Activity:
     """Turn `async def name(parts, order)` into the activity `name(order)`."""
 
     async def run(order: dict) -> dict:  # plain types only: the Functions indexer refuses dict[str, Any]
-        parts = await prepared()
-        with tallying() as used:
-            answer = await judged(parts, order)
+        with telemetry.concerning(**telemetry.ordered(order)):
+            parts = await prepared()
+            with telemetry.activity(body.__name__, order) as one, tallying() as used:
+                answer = await judged(parts, order)
+                one.answer = "stop" if "stop" in answer else "ok"
         return {**answer, "usage": used} if used else answer
 
     async def judged(parts: Parts, order: Order) -> Order:
@@ -75,6 +79,8 @@ def activity(body: Body) -> Activity:
                 return {"stop": "fenced", "detail": broken.detail}
             detail = {"rail": broken.rail, "detail": broken.detail, "activity": body.__name__}
             await parts.ledger.audit(order["closureId"], Word.RAIL_BROKEN, None, detail)
+            said = {"rail": str(broken.rail), "activity": body.__name__}
+            telemetry.event(log, logging.ERROR, Event.RAIL_BROKEN, "a safety check stopped the closure", **said)
             return {"stop": "rail", "detail": str(broken)}
         except ListingIncomplete as broken:
             await note_blocker(
@@ -86,6 +92,7 @@ def activity(body: Body) -> Activity:
             )
             raise
         except ServiceTrouble as trouble:
+            telemetry.count(Metric.THROTTLED, int(isinstance(trouble, Throttled)))
             log.warning("%s of %s met trouble and is tried again: %s", body.__name__, order["closureId"], trouble)
             raise
         except Exception:

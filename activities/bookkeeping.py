@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from activities.approval import seconds_left, settle
 from activities.base import Halt, Order, activity, clear_blocker, phase_status
 from activities.guard import closed_for, show_status, undisputed, unhindered
 from activities.integrity import check_records
 from activities.usage import keep_usage
-from tenantclosure import outbox
+from tenantclosure import outbox, telemetry
 from tenantclosure.names import Control, Phase, Result, Status, Word
 from tenantclosure.policy import rails, timing
 from tenantclosure.ports import JSON
+from tenantclosure.signals import Event
 from tenantclosure.wiring import Parts
+
+log = logging.getLogger(__name__)
 
 LEAST_POLL = 0.5
 """Shortest wait between two looks in seconds, however short a rehearsal's day is."""
@@ -89,6 +94,10 @@ async def end_phase(parts: Parts, order: Order) -> Order:
     if await ledger.mark(closure, order["phase"], order["serial"]) is None:
         await ledger.audit(closure, Word.PHASE_ENDED, None, {"phase": order["phase"], "serial": order["serial"]})
         await ledger.set_mark(closure, order["phase"], order["serial"], {})
+        begun = await ledger.mark(closure, f"started-{order['phase']}", order["serial"])
+        if begun is not None:
+            now = parts.clock.now()
+            telemetry.phase_ended(closure, str(order["phase"]), order["serial"], begun["at"], now)
     return {}
 
 
@@ -148,8 +157,20 @@ async def end_closure(parts: Parts, order: Order) -> Order:
         await parts.ledger.audit(order["closureId"], Word.CLOSURE_ENDED, None, {"result": order["result"]})
     if not await parts.ledger.end(order["closureId"], order["result"], _fence(order)):
         raise Halt("rollback")  # asked for while the report was written
-    await outbox.tell_ended(parts, await parts.ledger.closure(order["closureId"]))
+    ended = await parts.ledger.closure(order["closureId"])
+    if row["result"] is None:
+        _tell(ended, parts.clock.now())
+    await outbox.tell_ended(parts, ended)
     return {}
+
+
+def _tell(ended: JSON, now: datetime) -> None:
+    """Telemetry of a closure's end."""
+    result = str(ended["result"])
+    telemetry.event(log, logging.INFO, Event.CLOSURE_ENDED, "the closure has ended", result=result)
+    if result == Result.FAILED:
+        telemetry.event(log, logging.ERROR, Event.CLOSURE_FAILED, "the closure has failed", result=result)
+    telemetry.closure_ended(ended["closureId"], result, ended["createdAt"], now)
 
 
 def _fence(order: Order) -> Callable[[JSON], None]:

@@ -10,6 +10,7 @@ from tenantclosure import names
 from tenantclosure.errors import RecordMissing
 from tenantclosure.names import REMOVED_FAMILIES, Family, Outcome
 from tenantclosure.policy.canonical import canonical
+from tenantclosure.policy.planner import part_of
 from tenantclosure.ports import JSON
 from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
@@ -59,7 +60,7 @@ def _named(item: JSON) -> dict[str, str]:
 
 
 async def _shards(parts: Parts, closure: str, manifest: JSON, family: str) -> AsyncIterator[list[JSON]]:
-    for shard in range(len(manifest["families"][family]["shards"])):
+    for shard in range(len(part_of(manifest, family)["shards"])):
         lines = parts.records.read_lines(names.shard_path(closure, manifest["serial"], family, shard))
         yield [json.loads(line) async for line in lines]
 
@@ -70,7 +71,7 @@ async def _removed(parts: Parts, closure: str, manifest: JSON, family: str) -> A
         standings = await parts.ledger.subscriptions(closure)
         yield {item for item, standing in standings.items() if standing.get("outcome") == Outcome.REMOVED}
         return
-    for shard in range(len(manifest["families"][family]["shards"])):
+    for shard in range(len(part_of(manifest, family)["shards"])):
         path, removed = names.evidence_path(closure, manifest["serial"], family, "delete", shard), set[str]()
         try:
             async for line in parts.records.read_lines(path):

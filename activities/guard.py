@@ -19,7 +19,7 @@ from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
 from tenantclosure.names import Control, Gate, Phase, Rail, Status
 from tenantclosure.policy import rails, window
-from tenantclosure.policy.planner import Spared
+from tenantclosure.policy.planner import Spared, part_of
 from tenantclosure.ports import JSON, Directory
 from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
@@ -224,5 +224,5 @@ async def read_shard(parts: Parts, clearance: Clearance, family: str, shard: int
 
 async def planned_ids(parts: Parts, clearance: Clearance, family: str, ids: Ids) -> None:
     """Put a whole family of the plan into `ids`, from shards whose hashes are the approved ones; parts are shards."""
-    for shard in range(len(clearance.manifest["families"][family]["shards"])):
+    for shard in range(len(part_of(clearance.manifest, family)["shards"])):
         ids.add((item.id for item in await read_shard(parts, clearance, family, shard)), shard)

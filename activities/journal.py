@@ -18,10 +18,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenantclosure import telemetry
 from tenantclosure.errors import RailBroken, RecordMissing
 from tenantclosure.names import Outcome, Rail
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.ports import Records
+from tenantclosure.signals import Metric
 
 REFUSED = (Outcome.REFUSED, Outcome.FAILED)
 AGAIN = (*REFUSED, Outcome.KEPT)
@@ -101,6 +103,9 @@ class Journal:
         self._hash.update(data)
         for line in lines:
             self._take(line)
+        telemetry.count(Metric.WRITES, sum(len(line["ids"]) for line in lines if line["t"] == "intent"))
+        for outcome, number in Counter(line["outcome"] for line in lines if line["t"] == "outcome").items():
+            telemetry.count(Metric.ITEMS, number, outcome=str(outcome))
 
     def _take(self, line: dict[str, Any]) -> None:
         match line["t"]:

@@ -16,13 +16,14 @@ from activities.integrity import check_evidence
 from activities.journal import Journal
 from activities.operations import OPERATIONS
 from activities.quota import fair_rate
-from tenantclosure import names
+from tenantclosure import names, telemetry
 from tenantclosure.errors import ClosureError, ServiceTrouble, Throttled
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Answer, Item
 from tenantclosure.names import Gate, Outcome, Word
 from tenantclosure.policy import pacing, rails
 from tenantclosure.policy.outcomes import judged, unanswered
+from tenantclosure.signals import Metric
 from tenantclosure.wiring import Parts
 
 PUMPS, WAVE, AT_ONCE = 2, 8, 4
@@ -276,6 +277,7 @@ class _Work:
             return
         self.bucket = self.bucket.throttled(now)
         self.silent = self.silent + 1 if len(slow) == len(answers) else 0
+        telemetry.count(Metric.THROTTLED, len(slow))
         # Microsoft's advice for a batch: wait for the longest (tenant-facts D).
         wait = max(BACKOFF * 2**self.silent if asked is None else asked for asked in slow)
         self.open_from = max(self.open_from, now + timedelta(seconds=wait))

@@ -10,6 +10,7 @@ from activities import fenced
 from activities.base import Halt, Order, activity, clear_blocker
 from activities.fenced import Fence
 from activities.guard import Clearance, cleared, read_shard
+from tenantclosure import telemetry
 from tenantclosure.errors import RailBroken, ServiceTrouble
 from tenantclosure.ledger import iso
 from tenantclosure.model.inventory import Item
@@ -20,6 +21,7 @@ from tenantclosure.policy.stages import Side, Stage, after_look
 from tenantclosure.policy.subscriptions import Step
 from tenantclosure.ports import JSON
 from tenantclosure.providers import Providers
+from tenantclosure.signals import Metric
 from tenantclosure.wiring import Parts
 
 SHOWN = 50
@@ -266,6 +268,8 @@ async def _note(
             "earliest": None if earliest is None else iso(earliest),
         },
     )
+    if (outcome := _outcome(standing, step)) and not standing.get("outcome"):
+        telemetry.count(Metric.ITEMS, family=str(Family.SUBSCRIPTIONS), operation="end", outcome=str(outcome))
 
 
 def _outcome(standing: Mapping[str, Any], step: Step) -> str | None:

@@ -20,6 +20,7 @@ from tenantclosure.names import Family, Outcome, Word
 from tenantclosure.policy import timing
 from tenantclosure.policy.canonical import canonical
 from tenantclosure.policy.drift import First
+from tenantclosure.policy.planner import part_of
 from tenantclosure.scratch import Ids
 from tenantclosure.wiring import Parts
 
@@ -47,7 +48,7 @@ async def open_wave(parts: Parts, order: Order) -> Order:
     clearance = await cleared(parts, order)
     await check_records(parts, order["closureId"])
     family = order["family"]
-    entry = clearance.manifest["families"][family]
+    entry = part_of(clearance.manifest, family)
     async with compared(parts, clearance, family) as found:
         await _record_gone(parts, order, clearance, found)
         await keep(parts, order, clearance, found)
@@ -117,7 +118,7 @@ async def _record_gone(parts: Parts, order: Order, clearance: Clearance, found: 
     with Ids() as registered:
         if family == Family.SERVICE_PRINCIPALS:
             await _register(parts, clearance, registered)
-        for shard, entry in enumerate(clearance.manifest["families"][family]["shards"]):
+        for shard, entry in enumerate(part_of(clearance.manifest, family)["shards"]):
             if found.listed[shard] + ours_by_shard[shard] >= entry["count"]:
                 continue  # what is not there has gone by our hand; one that came back may hide one that vanished
             items = await read_shard(parts, clearance, family, shard)

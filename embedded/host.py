@@ -166,7 +166,11 @@ def _announce(url: str) -> None:
 def serve(app_dir: Path, state_dir: Path, port: int, announce: Callable[[str], None] = _announce) -> int:
     """Run until SIGTERM or SIGINT; `announce` gets the base URL once it answers. Returns the exit code."""
     # Warnings only: progress is the app's to show, and the SDKs would log every request.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from tenantclosure.telemetry.lines import Line
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Line())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("azure.durable_functions.worker").addFilter(_not_a_cancelled_timer)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -160,6 +160,8 @@ class Rail(StrEnum):
     """The audit chain still holds its newest line on record."""
     BILLING_ACCOUNT = "billing-account"
     """Only subscriptions of billing accounts on the deployment's list are written to."""
+    RETENTION = "retention"
+    """Only of a closure that ended long ago records are purged."""
 
 
 class TaskKind(StrEnum):
@@ -231,6 +233,7 @@ class Word(StrEnum):
     RAIL_BROKEN = "rail:broken"
     BLOCKER_SEEN = "blocker:seen"
     REPORT_WRITTEN = "report:written"
+    RECORDS_PURGED = "records:purged"
 
 
 # Orchestrators -------------------------------------------------------------------------------------------------------

@@ -57,6 +57,14 @@ GATES = {
     Gate.ROLLBACK: "Approve the rollback",
 }
 
+STUCK = {
+    "order-unheard": "an order was given and is not obeyed.",
+    "gate-unheard": "people have decided, or the time is up, and the gate stays open.",
+    "restarts": "its runs end and begin anew without progress.",
+    "no-progress": "nothing moves, although nobody is waited for.",
+}
+"""Why a closure is stuck (policy.stuck)."""
+
 DOORS = {"api": "over the API", "page": "on the page", "link": "from a message", "teams": "in Teams"}
 
 LEAST = 3.0

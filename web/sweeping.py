@@ -6,6 +6,8 @@
 3. An order just given, a gate that Records hold the answer to, a task just reported done: woken for once more.
 4. A message whose queue entry was lost is queued again; that a closure ended is told even if its run died right then.
 5. People hear of a manual task they were not told of, and are reminded of what has been open for too long.
+6. Operations hear how it all stands, and which closure is stuck (`web.watching`); records are purged after their time
+   (`web.purging`).
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from tenantclosure import outbox
+from tenantclosure import outbox, telemetry
 from tenantclosure.errors import RailBroken, RecordMissing
-from tenantclosure.names import Control, Status
+from tenantclosure.names import Status
 from tenantclosure.policy.approvers import judged
 from tenantclosure.ports import JSON
+from tenantclosure.signals import Event, Metric
+from web import purging, watching
 from web.starting import LIVE, AlreadyHandled, restart, start
 from web.waking import waiters, wake, wake_closure
 
@@ -28,13 +32,12 @@ YOUNG = timedelta(seconds=60)
 """A closure this young may still be in the hands of the door that filed it."""
 REMEMBERED = timedelta(minutes=15)
 """How long a report of a done task is repeated; afterwards the task's own probes find out."""
-_OBEYED = {Control.PAUSE: Status.PAUSED, Control.ABORT: Status.ENDED, Control.ROLLBACK: None}
-"""The status that shows that an operator's word was heard; of a rollback the word itself is taken back."""
 LONGEST_PAUSE = timedelta(hours=1)
 TOLD = timedelta(days=1)
 """How long after its end a closure's messages are looked after."""
+MINUTE = timedelta(minutes=1)
 ROUND = 10
-"""Minutes between two looks at ended closures: their rows are all read for it."""
+"""Minutes between two looks at ended closures, whose rows are all read for it, and two at what may be stuck."""
 
 
 async def sweep(client: Any, parts: Any) -> None:
@@ -42,27 +45,67 @@ async def sweep(client: Any, parts: Any) -> None:
 
     While another host works on the same Records nothing is touched: each would start the other's closures afresh.
     """
-    if (other := await parts.ledger.hold_host()) is not None:
-        log.error("the host %s works on the same records: this one does nothing", other)
-        return
-    for closure in await parts.ledger.live():
+    with telemetry.sweeping():
         try:
-            await _look_after(client, parts, closure)
-        except AlreadyHandled:
-            log.info("%s was looked after by somebody else", closure)
-        except Exception:  # the next sweep tries this one again
-            log.warning("the sweep could not look after %s", closure, exc_info=True)
-        await _messages(parts, closure)
-    if parts.clock.now().minute % ROUND == 0:
-        await _ended(parts)
+            await _sweep(client, parts)
+        except Exception:
+            telemetry.event(log, logging.ERROR, Event.SWEEP_FAILED, "the sweep could not do its work")
+            raise
 
 
-async def _ended(parts: Any) -> None:
-    """Closures that ended lately: the end is told (again: nothing happens), and what is pending goes out."""
+async def _sweep(client: Any, parts: Any) -> None:
     now = parts.clock.now()
+    before = await parts.ledger.host_at()
+    if (other := await parts.ledger.hold_host()) is not None:
+        said = f"the host {other} works on the same records: this one does nothing"
+        telemetry.event(log, logging.ERROR, Event.HOST_REFUSED, said)
+        return
+    round_ = watching.Round(now, thorough=now.minute % ROUND == 0)
+    if before is not None:
+        round_.add(Metric.SWEEP_LAG, max(0.0, (now - before - MINUTE).total_seconds()))
+    for closure in await parts.ledger.live():
+        with telemetry.concerning(closureId=closure):
+            await _one(client, parts, closure, round_)
+    await watching.poison(round_, parts)
+    round_.end()
+    if round_.thorough:
+        await _ended(client, parts)
+
+
+async def _one(client: Any, parts: Any, closure: str, round_: watching.Round) -> None:
+    try:
+        if (row := await _look_after(client, parts, closure)) is not None:
+            await watching.watch(round_, parts, row, answered=await _gate_answered(parts, row))
+    except AlreadyHandled:
+        log.info("%s was looked after by somebody else", closure)
+    except Exception:  # the next sweep tries this one again
+        log.warning("the sweep could not look after %s", closure, exc_info=True)
+        telemetry.event(log, logging.ERROR, Event.SWEEP_FAILED, "the sweep could not look after a closure")
+    await _messages(parts, closure)
+
+
+async def _gate_answered(parts: Any, row: JSON) -> bool | None:
+    """Whether Records hold what the open gate comes to; None while none is open."""
+    told = row["gate"]
+    gate = await parts.ledger.gate(row["closureId"], told["name"], told["serial"]) if told else None
+    if gate is None or gate["state"] != "open":
+        return None
+    return await _answered(parts, gate, row["closureId"], parts.clock.now())
+
+
+async def _ended(client: Any, parts: Any) -> None:
+    """Closures that ended lately: the end is told (again: nothing happens), and what is pending goes out. Those that
+    ended long ago are purged, one portion at a time.
+    """
+    now, due = parts.clock.now(), list[JSON]()
     async for row in parts.ledger.closures():
-        if row["status"] == Status.ENDED and now - _at(row["endedAt"]) < TOLD:
+        if row["status"] != Status.ENDED:
+            continue
+        if now - _at(row["endedAt"]) < TOLD:
             await _messages(parts, row["closureId"], row)
+        elif purging.is_due(row, parts.settings.retention_days, now):
+            due.append(row)
+    await purging.purge(client, parts, due)
 
 
 async def _messages(parts: Any, closure: str, ended: JSON | None = None) -> None:
@@ -76,33 +119,41 @@ async def _messages(parts: Any, closure: str, ended: JSON | None = None) -> None
         log.warning("the sweep could not look after the messages of %s", closure, exc_info=True)
 
 
-async def _look_after(client: Any, parts: Any, closure: str) -> None:
+async def _look_after(client: Any, parts: Any, closure: str) -> JSON | None:
+    """The row of a live closure, which has a run now or will have one."""
     ledger = parts.ledger
     try:
-        row = await ledger.closure(closure)
+        row: JSON = await ledger.closure(closure)
     except RecordMissing:
-        return
+        return None
     if row["status"] == Status.ENDED:
         await ledger.give_back(closure)  # unless somebody is just opening it again for a rollback
-        return
+        return None
     state = await client.get_orchestration_state(row["instanceId"], fetch_payloads=False)
     now = parts.clock.now()
     if state is None and row["epoch"] == 1 and now - _at(row["createdAt"]) < YOUNG:
         # Same id as the door uses: whoever comes second finds it running.
         await start(client, ledger, row)
     elif state is None:
-        await restart(client, ledger, row, None, "its instance was unknown")
+        await _restart(client, ledger, row, "unknown")
     elif state.runtime_status.name not in LIVE:
         if state.runtime_status.name == "FAILED" and now - _aware(state.last_updated_at, now) < _pause(row["epoch"]):
-            return
-        await restart(client, ledger, row, None, f"its instance was {state.runtime_status.name.lower()}")
+            return row
+        await _restart(client, ledger, row, state.runtime_status.name.lower())
     else:
         await _wake_again(client, parts, row, now)
+    return row
+
+
+async def _restart(client: Any, ledger: Any, row: JSON, state: str) -> None:
+    fresh = await restart(client, ledger, row, None, f"its instance was {state}")
+    text = "a run was gone, another goes on from Records"
+    telemetry.event(log, logging.WARNING, Event.RUN_RESTARTED, text, reason=state, epoch=fresh["epoch"])
 
 
 async def _wake_again(client: Any, parts: Any, row: JSON, now: datetime) -> None:
     closure, told = row["closureId"], row["gate"]
-    if now - _at(row["updatedAt"]) < REMEMBERED and row["status"] != _OBEYED.get(row["control"], row["status"]):
+    if now - _at(row["updatedAt"]) < REMEMBERED and row["status"] != watching.OBEYED.get(row["control"], row["status"]):
         await wake_closure(client, parts.ledger, row)
     if told:
         gate = await parts.ledger.gate(closure, told["name"], told["serial"])

@@ -108,6 +108,8 @@ async def closure_view(parts: Any, row: JSON, known: Known | None = None) -> JSO
         "eta": eta,
         "tasks": {"open": len(open_tasks), "ids": open_tasks},
         "blockers": [*row["blockers"], *untrusted.blockers(known.spoiled)],
+        "stuck": None if row["status"] == Status.ENDED else row.get("stuck"),
+        "purgedAt": (row.get("purge") or {}).get("at"),
         "earliest": None if row["status"] == Status.ENDED or row.get("rollback") else row.get("earliest"),
         "requester": row["requester"],
         "claimed": row["claimed"],

@@ -31,6 +31,8 @@ def verify(
 ) -> None:
     """Check that nobody changed, removed, inserted or moved an audit line. A file needs no server and no network.
 
+    Exit code 1 when somebody did.
+
     \b
     Examples:
       closure audit verify audit.ndjson --head 4f1c...

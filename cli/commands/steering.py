@@ -53,8 +53,8 @@ def rollback(
     \b
     Examples:
       closure rollback ID --comment "the merger is off"
-      closure plan ID                       what it would restore
-      closure approve ID --gate rollback    said by an approver
+      closure plan ID                       # what it would restore
+      closure approve ID --gate rollback    # said by an approver
     """
     said = "Rollback asked for; nothing is restored before people approve it"
     if _post(closure, "rollback", said, comment, server, person, as_json):

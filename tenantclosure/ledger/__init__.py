@@ -9,7 +9,7 @@ closure    {closureId}                            the closure's row
 link       {sha256 of the token}                  whose page a link in a message opens
 nonce      {application}:{sha256}                 used up by a callback
 deployment records, host                          whose Records these are, and which host works on them
-{closureId} mark:{phase}:{serial}                 a phase is done (or a point in it passed)
+{closureId} mark:{phase}:{serial}                 a phase is done (or a point in it passed); `watch`: what is overdue
             shard:{serial}:{family}:{op}:{nnnnn}  counts of one shard, `done` when its evidence is complete
             gate:{gate}:{serial}                  terms and state of one gate
             decision:{gate}:{serial}:{at}:{oid}   what a person said
@@ -32,6 +32,7 @@ from tenantclosure.ledger.deployment import Deployment
 from tenantclosure.ledger.gates import Gates
 from tenantclosure.ledger.leases import turn_of
 from tenantclosure.ledger.notices import Notices
+from tenantclosure.ledger.retention import Retention
 from tenantclosure.ledger.tasks import Tasks
 from tenantclosure.ledger.work import Work
 from tenantclosure.ports import JSON
@@ -39,7 +40,7 @@ from tenantclosure.ports import JSON
 __all__ = ["Ledger", "iso", "once", "turn_of"]
 
 
-class Ledger(Closures, Work, Gates, Tasks, Notices, Deployment):
+class Ledger(Closures, Work, Gates, Tasks, Notices, Deployment, Retention):
     """Every read and write of closure records; the only place that knows their keys."""
 
 

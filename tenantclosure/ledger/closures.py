@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from tenantclosure import names
-from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.errors import RecordConflict, RecordMissing, RequestRefused
 from tenantclosure.ledger.book import TRIES, iso, warn
 from tenantclosure.ledger.leases import Lease, Leases, still_live, turn_of
 from tenantclosure.names import Control, Result, Status, Word
 from tenantclosure.ports import JSON
+
+
+def purged(row: JSON) -> RequestRefused:
+    """The refusal for a closure whose records were deleted after their time."""
+    return RequestRefused(
+        "closureId",
+        f"The records of {row['closureId']} were purged on {row['purge']['at'][:10]}: there is nothing to go back to.",
+        "Its report and its audit chain are kept.",
+        status=409,
+        kind="purged",
+    )
 
 
 class Closures(Leases):
@@ -70,6 +81,8 @@ class Closures(Leases):
         def live(row: JSON) -> None:
             if row["status"] != Status.ENDED or turn_of(row) + 1 != lease.turn:
                 raise still_live(row["closureId"])
+            if row.get("purge"):
+                raise purged(row)
             before.clear()
             before.update(row)
             edit(row)

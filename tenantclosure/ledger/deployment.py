@@ -55,6 +55,11 @@ class Deployment(Book):
             return None
         raise RecordConflict("deployment host")
 
+    async def host_at(self) -> datetime | None:
+        """When a host last said that it works on these Records; None before the first time."""
+        found = await self.records.read("deployment", "host")
+        return datetime.fromisoformat(found[0]["at"]) if found is not None else None
+
     async def other_host(self) -> str | None:
         """The name of another host that works on these Records, or None."""
         found = await self.records.read("deployment", "host")

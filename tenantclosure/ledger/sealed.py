@@ -117,6 +117,14 @@ class SealedRecords:
         """A blob's bytes from there to its end."""
         return await self._records.read_from(path, start)
 
+    def paths(self, prefix: str) -> AsyncIterator[str]:
+        """Paths of all blobs that begin so."""
+        return self._records.paths(prefix)
+
+    async def remove_blob(self, path: str) -> None:
+        """Delete a blob."""
+        await self._records.remove_blob(path)
+
     async def enqueue(self, queue: str, message: JSON) -> None:
         """Put one message on a queue."""
         await self._records.enqueue(queue, message)

@@ -98,6 +98,14 @@ def family_entry(shards: Shards) -> dict[str, Any]:
     }
 
 
+def part_of(manifest: Mapping[str, Any], family: str) -> dict[str, Any]:
+    """A family's part of a plan. A plan from before the family was known holds none of it: whatever a listing then
+    shows is new, and people are asked.
+    """
+    found: dict[str, Any] = manifest["families"].get(family) or family_entry(Shards(1, privileged_from=0))
+    return found
+
+
 def manifest(
     row: Mapping[str, Any], keeper: Item, own: Item | None, families: Mapping[str, Any], kept: list[dict[str, Any]]
 ) -> dict[str, Any]:

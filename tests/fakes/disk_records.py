@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.names import is_audit
 from tests.fakes.memory_records import MemoryRecords
 
 PIECE = 64 * 1024
@@ -22,6 +23,15 @@ class DiskRecords(MemoryRecords):
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
+
+    async def paths(self, prefix: str) -> AsyncIterator[str]:
+        found = (file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*") if file.is_file())
+        for path in sorted(found):
+            if path.startswith(prefix) and not is_audit(path):
+                yield path
+
+    async def remove_blob(self, path: str) -> None:
+        self._file(path).unlink(missing_ok=True)
 
     async def write_blob(self, path: str, data: bytes) -> None:
         self._file(path).write_bytes(data)

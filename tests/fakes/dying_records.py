@@ -47,6 +47,9 @@ class DyingRecords(MemoryRecords):
     async def remove(self, *args: Any, **named: Any) -> Any:
         return await self._dying(super().remove(*args, **named))
 
+    async def remove_blob(self, *args: Any, **named: Any) -> Any:
+        return await self._dying(super().remove_blob(*args, **named))
+
     async def write_blob(self, *args: Any, **named: Any) -> Any:
         return await self._dying(super().write_blob(*args, **named))
 

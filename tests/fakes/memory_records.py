@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import count
 
-from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.errors import RailBroken, RecordConflict, RecordMissing
 from tenantclosure.gateways.records import documents
 from tenantclosure.gateways.records.keys import escape
 from tenantclosure.gateways.records.queue import MOST, body_of, packed
+from tenantclosure.names import Rail, is_audit
 from tenantclosure.ports import JSON
 
 
@@ -99,6 +100,17 @@ class MemoryRecords:
 
     async def read_from(self, path: str, start: int) -> bytes:
         return self.blobs.get(path, b"")[start:]
+
+    async def paths(self, prefix: str) -> AsyncIterator[str]:
+        for path in sorted(self.blobs):
+            if path.startswith(prefix) and not is_audit(path):
+                yield path
+
+    async def remove_blob(self, path: str) -> None:
+        if is_audit(path):
+            raise RailBroken(Rail.AUDIT, f"{path} is an audit chain: it is never deleted.")
+        self.writes.append(("remove_blob", path))
+        self.blobs.pop(path, None)
 
     async def enqueue(self, queue: str, message: JSON) -> None:
         body = body_of(packed(queue, message))

@@ -70,6 +70,8 @@ def test_how_mail_goes() -> None:
         ({"CLOSURE_MAIL_FROM": "closure"}, "CLOSURE_MAIL_FROM must be one plain address"),
         ({"CLOSURE_TEAMS_WEBHOOK": "http://prod.logic.azure.com/x"}, "CLOSURE_TEAMS_WEBHOOK"),
         ({"CLOSURE_BASE_URL": "http://closure.example.com"}, "CLOSURE_BASE_URL"),
+        ({"CLOSURE_RETENTION_DAYS": "30"}, "CLOSURE_RETENTION_DAYS must be 0"),
+        ({"CLOSURE_RETENTION_DAYS": "-1"}, "CLOSURE_RETENTION_DAYS"),
     ],
 )
 def test_settings_that_cant_work(values: dict[str, str], text: str) -> None:

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenantclosure import names
-from tenantclosure.errors import RecordConflict, RecordMissing
+from tenantclosure.errors import RailBroken, RecordConflict, RecordMissing
 from tenantclosure.gateways.records import AzureRecords, RecordTooLarge
 from tenantclosure.ledger.sealed import SealedRecords
 from tenantclosure.model.tally import tallying
-from tenantclosure.names import REQUEST_QUEUE
+from tenantclosure.names import REQUEST_QUEUE, audit_path
 from tenantclosure.policy import seals
 from tenantclosure.ports import Records
 from tests.fakes.memory_records import MemoryRecords
@@ -468,3 +468,34 @@ async def test_each_request_is_counted_by_its_kind(azurite: str, settings_for: A
 
     assert used == {"tables": 3, "blobWrites": 3, "blobReads": 2, "queues": 1}
     assert inner == {"tables": 1}
+
+
+async def test_paths_lists_what_begins_so(records: Records, name: str) -> None:
+    """Every blob below a prefix in order, append blobs too; no audit chain, which lies elsewhere."""
+    for path in (f"{name}/b", f"{name}/a/1", f"{name}-2/c"):
+        await records.write_blob(path, b"x")
+    await records.append(f"{name}/grown", b"x", 0)
+    await records.append(audit_path(name), b"x", 0)
+
+    assert [f"{name}/a/1", f"{name}/b", f"{name}/grown"] == [path async for path in records.paths(f"{name}/")]
+
+
+async def test_a_removed_blob_is_gone(records: Records, name: str) -> None:
+    """Whole and growing ones; to remove what is not there changes nothing."""
+    await records.write_blob(f"{name}/a", b"x")
+    await records.append(f"{name}/b", b"x", 0)
+    for path in (f"{name}/a", f"{name}/b", f"{name}/a", f"{name}/never"):
+        await records.remove_blob(path)
+
+    assert [] == [path async for path in records.paths(f"{name}/")]
+    with pytest.raises(RecordMissing):
+        await records.read_blob(f"{name}/a")
+
+
+async def test_no_door_deletes_an_audit_chain(records: Records, name: str) -> None:
+    """The rail holds in each implementation, before storage is asked."""
+    await records.append(audit_path(name), b"x", 0)
+    with pytest.raises(RailBroken):
+        await records.remove_blob(audit_path(name))
+
+    assert 1 == await records.length(audit_path(name))

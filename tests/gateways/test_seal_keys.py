@@ -141,7 +141,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tls.Certificates:
 def vault(certificates: tls.Certificates) -> Iterator[Vault]:
     """The vault, listening."""
     made = Vault(certificates)
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield made
     made.server.shutdown()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ ROUND = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(list(Provider)), st.lists(ROUND, min_size=1, max_size=14), st.booleans(), st.booleans())
 def test_no_sequence_of_looks_leads_astray(

@@ -35,6 +35,7 @@ async def settings(world: Simulated) -> AsyncIterator[Any]:
     await connections(made).close()
 
 
+@pytest.mark.slow
 async def test_the_whole_tenant_is_read(world: Simulated, settings: Any) -> None:
     """Every family to its last page, its type, and how much of what only such a tenant has is left."""
     graph = GraphDirectory(settings, Credentials(settings), world.ready["tenantId"], StillClock())

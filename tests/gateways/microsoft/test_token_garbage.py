@@ -67,6 +67,7 @@ def reason() -> Iterator[Callable[..., str]]:
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @QUIET
 @given(text=st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_any_text(reason: Callable[..., str], text: str) -> None:
