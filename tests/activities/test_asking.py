@@ -159,6 +159,7 @@ async def test_a_crash_while_ending_leaves_nobody_untold(landed: bool) -> None:
         assert ["olga"] == await rig.notices("ended")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 @pytest.mark.parametrize("step", ["remind", "escalate", "close"])
 async def test_a_crash_while_judging_asks_everybody_once(step: str, landed: bool) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 import activities
 from tenantclosure import names
+from tenantclosure.model.inventory import Item
+from tenantclosure.policy.canonical import canonical
 from tests.activities.rig import Rig, killed_at_each_write
 from tests.fakes.tenant import principal, subscription, user
 
@@ -76,6 +78,19 @@ async def test_a_third_plan_is_compared_with_the_second(rig: Rig) -> None:
     assert (2, 3, 1) == (found["from"], found["to"], found["families"]["users"]["added"])
 
 
+async def test_what_the_plan_before_did_not_know_is_new(rig: Rig) -> None:
+    """A plan frozen by an older version lacks a family: all of it is new to the people who approved that plan."""
+    rig.directory.items["domains"] = [Item("contoso.com", "contoso.com", {"isInitial": False})]
+    await rig.ready()
+    path, before = names.manifest_path(rig.closure, 1), await rig.manifest()
+    del before["families"]["domains"]
+    rig.records.blobs[path] = canonical(before)
+
+    found = (await again(rig))["families"]["domains"]
+    assert (1, 0) == (found["added"], found["gone"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_freezing_a_second_plan_keeps_the_difference(landed: bool) -> None:
     """Killed at each write of the second plan: no digest stands on the row without its difference beside it."""

@@ -452,6 +452,7 @@ async def refused(rig: Rig) -> None:
     assert "refused" == found["state"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_refusal_survives_a_crash_anywhere(landed: bool) -> None:
     """Killed at each storage write and started again: refused with the reason, and our own part is out of the way."""

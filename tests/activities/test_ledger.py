@@ -288,6 +288,7 @@ async def test_what_is_left_is_counted_by_the_clock_that_said_when_it_began(rig:
     assert 60.0 == pytest.approx(look["left"], abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_between_phases_loses_no_line(landed: bool) -> None:
     """Killed at each write of opening a run, beginning and ending a phase: every step stands in the audit."""

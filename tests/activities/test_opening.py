@@ -222,6 +222,7 @@ async def test_a_smaller_plan_is_not_held_to_the_larger_ones_limits(rig: Rig) ->
     assert "done" == (await activities.work_shard(await rig.shard_order()))["state"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_a_crash_while_opening_tightens_and_asks_once(landed: bool) -> None:
     """Killed at each write of opening a gate above a limit: one gate with all its groups, each person asked once."""

@@ -176,6 +176,7 @@ async def test_a_report_that_does_not_come_true_goes_to_support(rig: Rig) -> Non
     assert [SUPPORT] == [detail["support"] for detail in await rig.audited("task:escalated")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_an_escalation_survives_a_crash(landed: bool) -> None:
     """Wherever the process dies: Support's task is there once, the original says so, and both are told."""

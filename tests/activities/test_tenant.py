@@ -342,6 +342,7 @@ async def test_a_401_for_ourselves_is_our_own_end() -> None:
     wiring.use(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_hand_over_survives_a_crash_anywhere(landed: bool) -> None:
     """Killed at each storage write: the next run finishes, our service principal is gone, the audit says so."""

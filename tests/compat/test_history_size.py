@@ -98,6 +98,7 @@ def test_a_fan_out_is_counted_as_its_worst_case(hub: TaskHubGrpcClient) -> None:
     assert history_events(usage) == len(written) + 2 * spared
 
 
+@pytest.mark.slow
 def test_a_timer_that_lost_is_counted_as_if_it_fired(hub: TaskHubGrpcClient) -> None:
     """The event's own, and of the cancelled timer its end and the episode it would have had."""
     written, usage = played(hub, "woken_up", 0, "wake")

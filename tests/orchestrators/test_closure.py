@@ -127,6 +127,7 @@ def test_sync_that_graph_refuses_becomes_a_manual_task_with_the_reason() -> None
     assert 3 * 900.0 == stepper.time
 
 
+@pytest.mark.slow
 def test_sync_that_is_turning_off_is_polled_until_it_is_off() -> None:
     """After Graph accepted, nobody is asked; the probe is repeated for the hours it takes."""
     tenant = Tenant()
@@ -433,6 +434,7 @@ def test_no_history_grows_past_two_thousand_events() -> None:
     assert stepper.longest()["run_lane"] <= 250
 
 
+@pytest.mark.slow
 def test_slowest_confirmation_still_fits_a_history() -> None:
     """A family that needs all its 40 looks costs under 400 events; four of them and the rest stay under 2,000."""
     tenant = Tenant(shards={"users": (4, 2)})

@@ -158,6 +158,7 @@ def test_run_that_is_fenced_while_replanning_ends_silently() -> None:
 
 
 # -- drift -----------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["open_wave", "confirm_wave", "hand_over"])
 def test_drift_plans_anew_and_asks_again(name: str) -> None:
     """What is new stops the phase; the next plan has its own serial, a full survey and a gate of its own."""
@@ -259,6 +260,7 @@ def test_a_child_waits_out_by_itself_what_holds_it(name: str, reason: str) -> No
     assert 1 == len(stepper.of("end_closure"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", HELD)
 @pytest.mark.parametrize("name", [name for name in CHECKING if name not in ("open_task", "probe_task")])
 def test_what_holds_the_story_is_waited_out(name: str, reason: str) -> None:

@@ -206,6 +206,7 @@ def test_gate_without_people_hears_a_wake_and_an_abort() -> None:
     assert [0.0, 60.0, 120.0] == [call.at for call in gate.stepper.of("open_gate")]
 
 
+@pytest.mark.slow
 def test_days_without_people_keep_the_history_small() -> None:
     """A gate that nobody can pass for ten days never puts more than one round of tries into a history."""
     gate, tries = Gate(answer_by=60 * DAY), iter([HOUR] * 10 * 24)

@@ -98,6 +98,7 @@ async def test_delivering_never_sends_a_link_nobody_knows(landed: bool) -> None:
     assert 4 == deaths  # the link, the audit line, its note, the notice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("landed", [False, True])
 async def test_giving_up_asks_the_deputies_whatever_dies(landed: bool) -> None:
     """Failed, audited, copied, deputies let in and asked, requester and channel told: all of it, however often."""
