@@ -1,0 +1,1 @@
+"""The documentation: what of it is written from the code, and the tests that hold it."""
