@@ -21,9 +21,7 @@ AZURE_STORAGE = "extensions.durableTask.storageProvider"
 # refused by the host, it is ignored. Tracing's version 2 is from the page on diagnostics.
 KNOWN = {
     "": {"version", "functionTimeout", "logging", "extensions", "extensionBundle", "telemetryMode"},
-    "logging": {"logLevel", "applicationInsights"},
-    "logging.applicationInsights": {"samplingSettings"},
-    "logging.applicationInsights.samplingSettings": {"isEnabled", "excludedTypes"},
+    "logging": {"logLevel"},  # with OpenTelemetry its part on Application Insights is not read
     "extensions": {"http", "queues", "durableTask"},
     "extensions.http": {"routePrefix", "hsts", "customHeaders"},
     "extensions.queues": {"messageEncoding", "maxDequeueCount", "batchSize", "visibilityTimeout"},
