@@ -12,6 +12,10 @@ PAGES = ROOT / "docs/extending"
 PYTEST = ("pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
 FAMILY = (
     "rehearsals/test_units.py",
+    "activities/test_units.py",
+    "activities/test_waves.py",
+    "preflight/test_table.py",
+    "policy/test_permissions.py",
     "orchestrators/test_golden.py",
     "simulator/test_coverage.py",
     "infra/test_graph.py",
