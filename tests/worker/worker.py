@@ -59,6 +59,18 @@ class Response:
         return self.body.decode()
 
 
+def _loaded() -> Any:
+    """The app's functions, loaded once in a worker; other tests may have loaded this app or another of that name."""
+    before, path = sys.modules.pop("function_app", None), list(sys.path)
+    sys.path.insert(0, str(ROOT))
+    try:
+        return loader.index_function_app(str(ROOT / "function_app.py"))
+    finally:
+        sys.path[:] = path
+        if before is not None:
+            sys.modules["function_app"] = before
+
+
 class Worker:
     """One worker process with the app loaded, and a task hub in memory for its durable clients."""
 
@@ -67,10 +79,7 @@ class Worker:
         runtime.start_threadpool_executor()
         self.hub = Backend("1.0")
         self.client = client_configuration(self.hub.start(), "http://127.0.0.1:1", "TenantClosure")
-        before = sys.modules.pop("function_app", None)  # a worker loads the app once; another test may have done so
-        functions = loader.index_function_app(str(ROOT / "function_app.py"))
-        if before is not None:
-            sys.modules["function_app"] = before
+        functions = _loaded()
         known, _ = loader.process_indexed_function(PROTOS, handle_event._functions, functions, str(ROOT))
         self.functions = {one.name: one for one in known}
         self.bindings = {name: [json.loads(text) for text in one.raw_bindings] for name, one in self.functions.items()}
