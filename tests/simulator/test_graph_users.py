@@ -76,7 +76,7 @@ def test_listings_lag_and_point_reads_do_not(start: Callable[..., Simulator]) ->
     assert 200 == sim.graph.get(f"/v1.0/users/{late}").status_code
     assert 200 == sim.graph.get(f"/v1.0/directory/deletedItems/{user}").status_code
     wait_for(lambda: user not in listed(sim))
-    assert late in listed(sim)
+    wait_for(lambda: late in listed(sim))
 
 
 def test_double_deletes_are_counted_once_the_answer_is_out(sim: Simulator) -> None:
