@@ -30,8 +30,8 @@ demo: $(READY) ## close a simulated tenant from request to report; the approvals
 test: $(READY) $(STAMPS)/chromium ## every test, those in the browser too
 	@$(PYTEST) $(ARGS)
 
-test-fast: $(READY) ## every test that takes no rehearsal and no browser, the simulator's own left out; about a minute
-	@$(PYTEST) -m "not slow and not browser and not azurite" --ignore=tests/simulator $(ARGS)
+test-fast: $(READY) ## every test but rehearsals, browser, simulator and Microsoft's gateways; under a minute
+	@$(PYTEST) -m "not slow and not browser and not azurite" --ignore=tests/simulator --ignore=tests/gateways/microsoft $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	@$(BIN)/ruff check .
