@@ -13,6 +13,8 @@ BIN := .venv/bin
 STAMPS := .venv/stamps
 READY := $(STAMPS)/python $(STAMPS)/project $(STAMPS)/azurite
 WORKERS ?= 2
+# By path, so that they are not even loaded: what is slow throughout, and what has a run of its own (CONTRIBUTING.md).
+LEFT_OUT := browser rehearsals scenarios preflight simulator gateways/microsoft
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
@@ -31,7 +33,7 @@ test: $(READY) $(STAMPS)/chromium ## every test, those in the browser too
 	@$(PYTEST) $(ARGS)
 
 test-fast: $(READY) ## every test but rehearsals, browser, simulator and Microsoft's gateways; under a minute
-	@$(PYTEST) -m "not slow and not browser and not azurite" --ignore=tests/simulator --ignore=tests/gateways/microsoft $(ARGS)
+	@$(PYTEST) -m "not slow and not browser and not azurite" $(addprefix --ignore=tests/,$(LEFT_OUT)) $(ARGS)
 
 check: $(READY) ## lint, format, types, import rules
 	@$(BIN)/ruff check .

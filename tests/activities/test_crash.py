@@ -99,6 +99,7 @@ def dying(rig: Rig, at: int) -> Callable[[int, list[str]], None]:
     return die
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["calls", "after"])
 async def test_killed_at_every_delete(side: str) -> None:
     """The process dies at each call in turn, before it reached the tenant or before its answer came back."""

@@ -234,6 +234,7 @@ def test_privileged_shards_start_only_after_every_ordinary_one() -> None:
     assert max(call.until for call in ordinary) <= users[1].at <= min(call.at for call in privileged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "privileged"), [(3, 0), (3, 3), (1, 0), (1, 1)])
 def test_all_privileged_or_none(count: int, privileged: int) -> None:
     """A family that is all ordinary or all privileged is worked once, whole."""
@@ -391,6 +392,7 @@ def test_hand_over_that_left_something_tells_the_keeper() -> None:
     assert "Our enterprise application is left." == stepper.of("open_task")[0].order["why"]
 
 
+@pytest.mark.slow
 def test_tenant_deletion_waits_for_the_proof_from_outside() -> None:
     """After the hand-over a task stands open until the tenant is seen gone; only then comes the report."""
     tenant = Tenant()

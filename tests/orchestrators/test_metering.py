@@ -77,6 +77,7 @@ def test_a_wake_is_counted_when_it_ends_a_wait() -> None:
     assert 1 == instance.usage["timers"] == len(stepper.names("timer"))
 
 
+@pytest.mark.slow
 def test_what_activities_used_goes_up_and_no_story_sees_it() -> None:
     """Storage and requests that an activity tells arrive at the root, from however deep; no order carries them."""
     tenant = eventful()
@@ -90,6 +91,7 @@ def test_what_activities_used_goes_up_and_no_story_sees_it() -> None:
     assert not [call for call in stepper.calls if call.kind == "activity" and "usage" in call.order]
 
 
+@pytest.mark.slow
 def test_each_phase_has_its_own_and_a_stop_takes_none_of_it_away() -> None:
     """END_PHASE and the report get all that was used so far, by phase; what drift had begun stays with its phase."""
     stepper, instance = eventful().close()

@@ -348,6 +348,7 @@ def test_pause_among_many_subscriptions_holds_all_and_starves_none() -> None:
     assert Result.CLOSED == result(instance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["csp", "self-service"])
 def test_an_outage_of_one_subscription_does_not_fail_the_run(provider: str) -> None:
     """After all patience a subscription is left for later, or waits an hour; it never drags the others down."""
