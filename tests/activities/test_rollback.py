@@ -316,10 +316,9 @@ async def test_the_end_lets_a_rollback_asked_for_just_then_begin(undo: Rig) -> N
     assert "closure:ended" not in await undo.words()
 
 
-async def test_whoever_is_the_keeper_now_is_not_restored(undo: Rig) -> None:
-    """Somebody restored one of the deleted and made them the keeper, and a look still lags: the rail, not a plan."""
-    await deleted(undo)
-    back, directory = user(0), bin_of(undo)
+async def made_keeper(undo: Rig, back: Item) -> None:
+    """Somebody restores one of the deleted and makes them the keeper, while looks still say that they are deleted."""
+    directory = bin_of(undo)
     directory.items["users"].append(back)
     directory.administrators |= {back.id}
 
@@ -329,6 +328,12 @@ async def test_whoever_is_the_keeper_now_is_not_restored(undo: Rig) -> None:
     directory.states_of = lagging  # type: ignore[method-assign]
     await turned(undo)
     await undo.ledger.change(undo.closure, lambda row: row.update(keeper=back.facts["upn"]))
+
+
+async def test_whoever_is_the_keeper_now_is_not_restored(undo: Rig) -> None:
+    """Somebody restored one of the deleted and made them the keeper, and a look still lags: the rail, not a plan."""
+    await deleted(undo)
+    await made_keeper(undo, user(0))
     answer = await plan(undo)
 
     assert ("rail", "keeper") == (answer["stop"], answer["detail"].split(":")[0])
@@ -388,16 +393,7 @@ async def test_a_late_look_finds_whoever_the_listing_lacks(undo: Rig) -> None:
 async def test_the_keeper_in_the_last_block_is_found_before_anything_is_frozen(undo: Rig) -> None:
     """Blocks before may be stored, but no plan comes of them, and nobody is asked about one."""
     await deleted(undo)
-    back, directory = user(44), bin_of(undo)
-    directory.items["users"].append(back)
-    directory.administrators |= {back.id}
-
-    async def lagging(family: str, ids: Sequence[str]) -> dict[str, str]:
-        return dict.fromkeys(ids, "deleted")
-
-    directory.states_of = lagging  # type: ignore[method-assign]
-    await turned(undo)
-    await undo.ledger.change(undo.closure, lambda row: row.update(keeper=back.facts["upn"]))
+    await made_keeper(undo, user(44))
     answer = await plan(undo)
 
     assert ("rail", "keeper") == (answer["stop"], answer["detail"].split(":")[0])
