@@ -1,8 +1,10 @@
-"""The net under every log line: what looks like a secret, or is one of the deployment's, is blacked out.
+"""The net under every log line: secrets, the deployment's own among them, and people's addresses are blacked out.
 
-No code of ours writes a secret; this holds for what libraries and Microsoft's answers say. It works where a record is
-made, so every handler, formatter and exporter gets the blacked-out one. Fields given with `extra` come later: whoever
-adds one that holds text from outside passes it through `redacted`.
+No code of ours writes a secret; this holds for what libraries and Microsoft's answers say. People go by their addresses
+(mail, user principal name): records say who it was, and logs are kept elsewhere, longer, and are read by others.
+
+It works where a record is made, so every handler, formatter and exporter gets the blacked-out one. Fields given with
+`extra` come later: whoever adds one that holds text from outside passes it through `redacted`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 BLACK = "[redacted]"
+PERSON = "[person]"
 SHORTEST = 8
 """Characters of a secret that is known word for word; a shorter one would black out half of every line."""
 
@@ -48,16 +51,22 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?i)((?:[?&]|%3f|%26)(?:{_IN_QUERY})(?:=|%3d))(?!\[red){_VALUE}", rf"\1{BLACK}"),
     )
 )
+_ADDRESS = re.compile(r"(?<![\w.!#%+^~-])[\w!#%+^~-][\w.!#%'+^~-]{0,127}?(?:@|%40)(?:[\w-]+\.)+[^\W\d_][\w-]+")
+"""A mail address or user principal name, in a path too; `#EXT#` is a guest's.
+
+It begins where a word does, so that a long one is tried once, and ends in a label of letters, which a package's
+name@1.2 does not.
+"""
 _known: set[str] = set()
 
 
 def redacted(text: str) -> str:
-    """The text with every secret in it blacked out."""
+    """The text with every secret and every person's address in it blacked out."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, BLACK)
     for pattern, instead in _RULES:
         text = pattern.sub(instead, text)
-    return text
+    return _ADDRESS.sub(PERSON, text)
 
 
 def know(secrets: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tenantclosure import redaction
-from tenantclosure.redaction import BLACK, redacted
+from tenantclosure.redaction import BLACK, PERSON, redacted
 from tenantclosure.telemetry import lines
 from tests.test_house import ROOT
 
@@ -48,8 +48,19 @@ HARMLESS = (
     "key=users serial=2 token refused: expired",
     "the server wants basic authentication, or a bearer token",
     "https://closure.fabrikam.com/closures/0b0a1c2d-0000-4000-8000-000000000001-1/gates/plan",
-    "ann@fabrikam.com approved at https://closure.fabrikam.com:443/closures",
+    "approved at https://closure.fabrikam.com:443/closures",
+    "package azurite@3.35.0, extension bundle @ 4, 5@6.7",
+    "DELETE /v1.0/domains/contoso.onmicrosoft.com: HTTP 503",
 )
+PEOPLE = {
+    "GET /v1.0/users/olga%40fabrikam.com: no answer (ConnectError)": "GET /v1.0/users/{}: no answer (ConnectError)",
+    "ann@fabrikam.com approved at https://closure.fabrikam.com": "{} approved at https://closure.fabrikam.com",
+    "no mail to 'o'hara.b-c@mail.fabrikam.co.uk'.": "no mail to '{}'.",
+    "<ann+closure@xn--bcher-kva.de>, zoë@bücher.de; next": "<{}>, {}; next",
+    "/users/bob_gmail.com%23EXT%23%40contoso.onmicrosoft.com?x": "/users/{}?x",
+    "guest bob_gmail.com#EXT#@contoso.onmicrosoft.com.": "guest {}.",
+    "{'userPrincipalName': 'ann@fabrikam.com', 'mail': None}": "{'userPrincipalName': '{}', 'mail': None}",
+}
 
 
 @pytest.fixture
@@ -74,8 +85,17 @@ def test_secrets_are_blacked_out(text: str) -> None:
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_the_rest_stays_readable(text: str) -> None:
-    """Ids, codes, digests, addresses and sentences are what a log is for."""
+    """Ids, codes, digests, hosts and sentences are what a log is for."""
     assert text == redacted(text)
+
+
+@pytest.mark.parametrize("text", PEOPLE)
+def test_nobody_is_named(text: str) -> None:
+    """An address is blacked out whole, in a sentence, a path or a document; nothing beside it is."""
+    safe = redacted(text)
+
+    assert PEOPLE[text].replace("{}", PERSON) == safe
+    assert safe == redacted(safe)
 
 
 @pytest.mark.usefixtures("net")

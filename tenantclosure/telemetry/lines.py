@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tenantclosure import telemetry
+from tenantclosure import redaction, telemetry
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -24,8 +24,9 @@ class Line(logging.Formatter):
 
 
 def about(record: logging.LogRecord) -> dict[str, telemetry.Value]:
-    """What a record is about; nothing if it was made before `install`."""
-    return dict(getattr(record, "about", {}))
+    """What a record is about, blacked out as its text is; nothing if it was made before `install`."""
+    told: dict[str, telemetry.Value] = getattr(record, "about", {})
+    return {name: redaction.redacted(value) if isinstance(value, str) else value for name, value in told.items()}
 
 
 def install() -> None:

@@ -77,6 +77,8 @@ def test_external_tenant_ends_closed() -> None:
 def by_hand(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The command without --approve-all; what it tells people goes to a file."""
     command = [sys.executable, "-m", "cli", "demo", "--seed", "7", "--users", "60", "--once", "--json"]
+    # A shell's job in the background ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with (folder / "told").open("w") as told:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=told, text=True)
     try:

@@ -134,19 +134,34 @@ def test_phase_and_closure_get_the_ids_their_parts_have_named() -> None:
 
 
 @pytest.mark.parametrize("already", [False, True])
-def test_secrets_of_an_exception_are_blacked_out(*, already: bool) -> None:
+def test_an_exception_tells_no_secret_and_names_nobody(*, already: bool) -> None:
     """Text and trail of an exception pass the redaction before they are sent, whether or not every record has."""
     if already:
         redaction.install()
     with Ears() as ears:
         try:
-            raise ValueError("GET https://x.test/?sig=abcdefghijkl")
+            raise ValueError("GET https://x.test/users/ann%40fabrikam.com?sig=abcdefghijkl")
         except ValueError:
             log.exception("failed")
         (line,) = ears.logs()
 
     assert "ValueError" == line.attributes["exception.type"]
     assert "abcdefghijkl" not in str(line.attributes)
+    assert "fabrikam" not in str(line.attributes)
+
+
+def test_what_an_event_says_is_blacked_out() -> None:
+    """A reason may quote an answer from outside: the redaction sees attributes as well, sent or on a terminal."""
+    with Ears() as ears, telemetry.concerning(reason="DELETE /users/ann%40fabrikam.com?sig=abcdefghijkl", count=3):
+        log.warning("refused")
+        (line,) = ears.logs()
+        record = logging.getLogger("x").makeRecord("web.x", logging.INFO, "f", 1, "refused", (), None)
+
+    assert (f"DELETE /users/{redaction.PERSON}?sig={redaction.BLACK}", 3) == (
+        line.attributes["reason"],
+        line.attributes["count"],
+    )
+    assert "fabrikam" not in lines.Line().format(record)
 
 
 def test_what_sends_is_not_told_on() -> None:

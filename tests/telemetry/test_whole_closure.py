@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tenantclosure import telemetry
+from tenantclosure.redaction import PERSON
 from tests.rehearsals.stage import Stage, clean
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -85,10 +87,18 @@ def test_a_whole_closure_arrives(tmp_path: Path) -> None:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
         with Stage(tmp_path, "--users", "40", "--seed", "77", settings=settings) as stage:
             stage.start()
+            # Who asked is looked up to be told of the end; that this failed is told with the path, address and all.
+            path = {"method": "GET", "pathRegex": "(?i)/users/olga"}
+            fault = {"do": "status", "status": 503, "times": 1, "match": path}
+            stage.web.post(f"{stage.sim['url']}/_sim/faults", json=fault).raise_for_status()
             assert 202 == stage.file().status_code
             assert "closed" == stage.ended(150)["result"]
             clean(stage.score())
             closure, score = stage.closure, stage.score()
+            until = time.monotonic() + 30
+            while f"/users/{PERSON}: HTTP 503" not in str(taken.records()):
+                assert time.monotonic() < until, "that the requester could not be looked up is told nowhere"
+                time.sleep(0.2)
 
     root, own = telemetry.closure_ids(closure)
     spans = [span for span in taken.spans() if int.from_bytes(span.trace_id) == root]
