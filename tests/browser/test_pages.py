@@ -1,4 +1,4 @@
-"""Every page on a phone and on a desk, light and dark: nothing to scroll sideways, no serious accessibility fault."""
+"""Every page on a phone, and on a desk light and dark: nothing to scroll sideways, no serious accessibility fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(170)]
 ANN = "ann@fabrikam.com"
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
 SERIOUS = ("serious", "critical")
-everywhere = pytest.mark.parametrize(("size", "scheme"), [(s, c) for s in SIZES for c in ("light", "dark")])
+everywhere = pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("desk", "light"), ("desk", "dark")])
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Six seeds of the harness in every test run; `make chaos` carries out two hundred."""
+"""Three seeds of the harness in every test run; `make chaos` carries out two hundred."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.chaos.seeds import Told, carry_out, failure
 from tests.chaos.trouble import ORDER
 from tests.rehearsals.stage import ROOT
 
-SEEDS = (10, 11, 13, 19, 24, 26)
+SEEDS = (10, 13, 26)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_six_seeds_end_well() -> None:
-    """Under kills, cuts and faults six closures end closed, with nothing lost, nothing extra, and a whole audit."""
+def test_three_seeds_end_well() -> None:
+    """Under kills, cuts and faults three closures end closed, with nothing lost, nothing extra, and a whole audit."""
     with ThreadPoolExecutor(2) as pool:
         all_told = list(pool.map(carry_out, SEEDS))
 

@@ -1,4 +1,7 @@
-"""kill -9 of the host anywhere, start again: the same end, nothing sent twice, nobody asked again."""
+"""kill -9 of the host in the thick of it, start again: the same end, nothing sent twice, nobody asked again.
+
+At the boundary and in the middle of every other phase `tests/chaos/test_boundaries.py` kills.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,7 @@ def users_gone(count: int) -> Callable[[Stage], bool]:
 @pytest.mark.parametrize(
     "moment",
     [
-        pytest.param(in_phase("survey", "gate-plan"), id="survey"),
         pytest.param(users_gone(250), id="users"),
-        pytest.param(in_phase("cancel-subscriptions", "delete-subscriptions"), id="subscriptions"),
-        pytest.param(in_phase("applications", "readiness", "gate-delete-tenant"), id="applications"),
         pytest.param(in_phase("delete-tenant"), id="hand-over"),
     ],
 )
