@@ -33,6 +33,12 @@ _HEADERS = (
 )
 _HOOKS = "logic\\.azure|webhook\\.office|office365\\.webhook|api\\.powerplatform|powerautomate"
 """In the host of an address that lets whoever has it post: path and query are the key."""
+_ADDRESS = r"(?<![\w.!#%+^~-])[\w!#%+^~-][\w.!#%'+^~-]{0,127}?(?:@|%40)(?:[\w-]+\.)+[^\W\d_][\w-]+"
+"""A mail address or user principal name, in a path too; `#EXT#` is a guest's.
+
+It begins where a word does, so that a long one is tried once, and ends in a label of letters, which a package's
+name@1.2 does not.
+"""
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
@@ -49,14 +55,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?i)(/approvals/)[\w%~.-]{16,}", rf"\1{BLACK}"),
         (rf"(?i)(?<![a-z])((?:{_ALWAYS})(?:=|%3d|['\"]\s*[:,]\s*b?['\"]))(?!\[red){_VALUE}", rf"\1{BLACK}"),
         (rf"(?i)((?:[?&]|%3f|%26)(?:{_IN_QUERY})(?:=|%3d))(?!\[red){_VALUE}", rf"\1{BLACK}"),
+        (_ADDRESS, PERSON),
     )
 )
-_ADDRESS = re.compile(r"(?<![\w.!#%+^~-])[\w!#%+^~-][\w.!#%'+^~-]{0,127}?(?:@|%40)(?:[\w-]+\.)+[^\W\d_][\w-]+")
-"""A mail address or user principal name, in a path too; `#EXT#` is a guest's.
-
-It begins where a word does, so that a long one is tried once, and ends in a label of letters, which a package's
-name@1.2 does not.
-"""
 _known: set[str] = set()
 
 
@@ -66,7 +67,7 @@ def redacted(text: str) -> str:
         text = text.replace(secret, BLACK)
     for pattern, instead in _RULES:
         text = pattern.sub(instead, text)
-    return _ADDRESS.sub(PERSON, text)
+    return text
 
 
 def know(secrets: Iterable[str]) -> None:

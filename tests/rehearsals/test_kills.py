@@ -1,7 +1,4 @@
-"""kill -9 of the host in the thick of it, start again: the same end, nothing sent twice, nobody asked again.
-
-At the boundary and in the middle of every other phase `tests/chaos/test_boundaries.py` kills.
-"""
+"""kill -9 of the host anywhere, start again: the same end, nothing sent twice, nobody asked again."""
 
 from __future__ import annotations
 
@@ -26,21 +23,24 @@ def users_gone(count: int) -> Callable[[Stage], bool]:
     return lambda stage: stage.score()["usersDeleted"] >= count
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(users_gone(250), id="users"),
-        pytest.param(in_phase("delete-tenant"), id="hand-over"),
-    ],
+MOMENTS = (
+    in_phase("survey", "gate-plan"),
+    users_gone(250),
+    in_phase("cancel-subscriptions", "delete-subscriptions"),
+    in_phase("applications", "readiness", "gate-delete-tenant"),
+    in_phase("delete-tenant"),
 )
-def test_kill_and_go_on(tmp_path: Path, moment: Callable[[Stage], bool]) -> None:
-    """A host killed at this moment goes on by itself after the next start and ends as if nothing had happened."""
+
+
+def test_kill_and_go_on(tmp_path: Path) -> None:
+    """Killed in each part of its story, a closure goes on by itself after each start and ends as if nothing was."""
     with Stage(tmp_path, "--users", "800", "--seed", "11", "--latency-ms", "60") as stage:
         stage.start()
         assert stage.file().status_code == 202
-        stage.until(lambda _: moment(stage))
-        stage.kill()
-        stage.start()
+        for moment in MOMENTS:
+            stage.until(lambda _, moment=moment: moment(stage))
+            stage.kill()
+            stage.start()
         document = stage.ended()
 
         assert document["result"] == "closed"
